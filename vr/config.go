@@ -1,0 +1,74 @@
+package vr
+
+import (
+	"time"
+
+	"vrnode/wire"
+)
+
+// Config is what a replica is told at birth. Everything that is not in it is a constant.
+type Config struct {
+	// Self is this replica's number.
+	Self wire.Peer
+	// Incarnation is larger than that of every earlier run of Self; see FreshIncarnation.
+	Incarnation wire.Incarnation
+	// Replicas are the numbers of all replicas that may form a group, Self included; at most
+	// wire.MembersMax. They are whom a replica without memory asks for help.
+	Replicas []wire.Peer
+	// Seed starts the generator of timer jitter and of later incarnations.
+	Seed uint64
+}
+
+// A StateMachine is the service that is replicated. It must be deterministic: the same ops in the
+// same order give the same results on every replica.
+type StateMachine interface {
+	// Apply executes the command of an op and returns its result, at most wire.CommandMax
+	// bytes. op grows with every call. The machine may keep neither slice's memory: command is
+	// the log's, and the result is copied before the next call. Apply must return quickly, in
+	// far less than a heartbeat interval: until it does, the replica does nothing else.
+	Apply(op uint64, command []byte) (result []byte)
+}
+
+// FreshIncarnation makes an incarnation from a wall clock in µs since 1970 and 12 random bits. It
+// is larger than known, which is for a clock that went backwards between two runs.
+func FreshIncarnation(unixMicros, random uint64, known wire.Incarnation) wire.Incarnation {
+	return wire.Incarnation(max(unixMicros, uint64(known)>>12+1)<<12 | random&0xfff)
+}
+
+// Timing, from section 9.3 of the design for a group on one local network. They are constants
+// because no two users were found who want different ones.
+const (
+	heartbeatInterval      = 10 * time.Millisecond
+	suspectTimeout         = 100 * time.Millisecond // silence of a primary before a backup votes
+	suspectJitter          = 50 * time.Millisecond
+	voteInterval           = 10 * time.Millisecond
+	voteWindow             = 10 * suspectTimeout // votes older than this do not count
+	abdicateTimeout        = 2 * suspectTimeout  // a primary unheard by its group for this long falls silent
+	viewChangeTimeout      = 100 * time.Millisecond
+	viewChangeDoublingsMax = 6
+	viewChangeInterval     = 20 * time.Millisecond // between repeats of JoinView, DoViewChange, GetView
+	prepareResendMin       = 20 * time.Millisecond
+	prepareResendMax       = 200 * time.Millisecond
+	fetchInterval          = 50 * time.Millisecond // between repeats of GetLog
+	recoveryIntervalMin    = 50 * time.Millisecond
+	recoveryIntervalMax    = time.Second
+	requestRetryMin        = 100 * time.Millisecond
+	requestRetryMax        = 2 * time.Second
+	probeInterval          = 100 * time.Millisecond
+)
+
+// Bounds. What happens at each is written where it is used.
+const (
+	windowOps       = 8192       // uncommitted ops
+	windowBytes     = 1 << 20    // uncommitted entries, in wire form: bounds a StartView
+	prepareBytes    = 64 << 10   // entries of one Prepare, in wire form
+	logChunkBytes   = 256 << 10  // entries of one Log, in wire form
+	logBytesMax     = 8 << 30    // the whole log; a full primary refuses requests
+	heldMax         = 256        // messages kept because they came early
+	heldBytes       = 4 << 20    //
+	applyMax        = 512        // ops executed by one call; the rest by the next Tick
+	sessionsMax     = 4096       // client sessions; opening one more evicts the idlest
+	SessionWindow   = 1024       // requests a client may have outstanding, results kept for it
+	sessionResult   = 64 << 10   // bytes of results kept for one session beyond the newest
+	prepareInFlight = 2          // Prepares outstanding before a small batch waits
+)

@@ -1,0 +1,11 @@
+// Package vr is Viewstamped Replication as a state machine: no sockets, clocks, goroutines or
+// randomness. A Replica is told of messages and of time, and says what to send.
+//
+//	message ──> Step ─┐
+//	                  ├─> Effects: messages to send, results, events
+//	time ─────> Tick ─┘
+//
+// Read replica.go first, then normal.go, viewchange.go, recovery.go and transfer.go; each file is
+// one sub-protocol of the paper, "Viewstamped Replication Revisited" (Liskov and Cowling, 2012).
+// PROTOCOL.md holds the rules, the invariants by name, and where we deviate from the paper and why.
+package vr

@@ -1,0 +1,312 @@
+package wire
+
+// The messages of the protocol, one struct each. Those of the paper have the paper's names; what
+// each of them means, and where we differ, is in vr/PROTOCOL.md. A walk method is the layout of
+// its message: see coder.
+
+// ---- clients and the normal case (VR Revisited, section 4.1)
+
+// Register asks for a session. The reply is Registered.
+type Register struct{}
+
+// Registered tells a client the number of its session.
+type Registered struct {
+	Client  Peer
+	Session SessionNumber
+}
+
+// Request carries one or more commands of a client, with consecutive request-numbers from First.
+type Request struct {
+	Session  SessionNumber
+	First    RequestNumber
+	Acked    RequestNumber
+	Commands Commands
+}
+
+// Reply carries the results of consecutive requests from First.
+type Reply struct {
+	Client  Peer
+	Session SessionNumber
+	First   RequestNumber
+	Results Results
+}
+
+// Refused tells a client that its Register or Request was not taken. The header's view is the
+// sender's; Primary is the primary of that view.
+type Refused struct {
+	Client  Peer
+	Why     Refusal
+	Primary Peer
+}
+
+// Prepare is the primary's proposal of the ops First, First+1 …
+type Prepare struct {
+	First     OpNumber
+	PrevChain Chain
+	Commit    OpNumber
+	Entries   Entries
+}
+
+// PrepareOK says: in the header's view my log is complete up to Op. It is cumulative.
+type PrepareOK struct {
+	Op OpNumber
+}
+
+// Commit is the primary's heartbeat.
+type Commit struct {
+	Seq         uint64
+	Commit      OpNumber
+	CommitChain Chain
+}
+
+// CommitAck answers a Commit: it says what PrepareOK says, and that the sender was in the view
+// when it received the heartbeat Seq.
+type CommitAck struct {
+	Seq uint64
+	Op  OpNumber
+}
+
+// ---- view change (section 4.2)
+
+// StartViewChange is a vote to leave the header's view. It promises nothing.
+type StartViewChange struct{}
+
+// JoinView says that the header's view is being started.
+type JoinView struct{}
+
+// DoViewChange is a promise: the sender will act in no view below the header's. The log that it
+// describes is frozen until the view starts.
+type DoViewChange struct {
+	LastNormal  ViewNumber
+	Op          OpNumber
+	Commit      OpNumber
+	CrashVector []Member
+}
+
+// StartView gives the initial log of the header's view: what was committed up to Base, whose
+// chain is BaseChain, and the entries Base+1 … Op.
+type StartView struct {
+	Op        OpNumber
+	Commit    OpNumber
+	Base      OpNumber
+	BaseChain Chain
+	Entries   Entries
+}
+
+// GetView asks the primary of the header's view for a StartView.
+type GetView struct{}
+
+// ViewChangeProgress keeps the others from giving up on a new primary that is still fetching.
+type ViewChangeProgress struct {
+	Have OpNumber
+	Need OpNumber
+}
+
+// ---- state transfer (section 5.2)
+
+// GetLog asks for the ops From … To of the log of view LastNormal.
+type GetLog struct {
+	LastNormal ViewNumber
+	From       OpNumber
+	To         OpNumber
+}
+
+// Log answers GetLog with as many of the ops as fit; none means that the sender may not or can
+// not give them. The entries belong to the log of view LastNormal; those up to Commit are
+// committed.
+type Log struct {
+	LastNormal ViewNumber
+	First      OpNumber
+	PrevChain  Chain
+	Commit     OpNumber
+	Entries    Entries
+}
+
+// ---- birth and recovery (section 4.3)
+
+// Form creates a group: every listed incarnation starts in view 0 with an empty log.
+type Form struct {
+	Members []Member
+}
+
+// Recovery says that the header's incarnation has just started, without memory.
+type Recovery struct{}
+
+// RecoveryResponse answers Recovery.
+type RecoveryResponse struct {
+	ForIncarnation Incarnation
+	IsPrimary      bool
+	Op             OpNumber
+	Commit         OpNumber
+	Members        []Member
+	CrashVector    []Member
+}
+
+// RecoveringToo answers Recovery from a replica that is recovering itself. It counts for nothing
+// but the diagnosis that the group has lost its memory.
+type RecoveringToo struct{}
+
+// StaleIncarnation tells the sender of a message that a later incarnation of it is known.
+type StaleIncarnation struct {
+	Known Incarnation
+}
+
+// ---- operation
+
+// Probe asks a replica how it is.
+type Probe struct {
+	Seq uint64
+}
+
+// ProbeReply says how a replica is. It also answers a client that asks a recovering replica for
+// service, with Seq 0.
+type ProbeReply struct {
+	Seq         uint64
+	Status      Status
+	LastNormal  ViewNumber
+	Op          OpNumber
+	Commit      OpNumber
+	Applied     OpNumber
+	GroupLost   bool
+	Members     []Member
+	Peers       []PeerReport
+	ClientCount uint64
+}
+
+// A PeerReport is what a replica knows of another one.
+type PeerReport struct {
+	ID Peer
+	// Op is the highest op the peer has acknowledged in this view; only a primary knows it.
+	Op OpNumber
+	// HeardMicros is how long ago the peer was heard last, in µs; all ones means never.
+	HeardMicros uint64
+	// RTTMicros is the smoothed round-trip time, in µs; 0 means not known.
+	RTTMicros uint64
+}
+
+func (*Register) walk(*coder) {}
+
+func (m *Registered) walk(c *coder) {
+	number(c, &m.Client, "c", "client-id")
+	number(c, &m.Session, "session", "the client's session: the op-number of its Register")
+}
+
+func (m *Request) walk(c *coder) {
+	number(c, &m.Session, "session", "the client's session")
+	number(c, &m.First, "s", "request-number of the first command")
+	number(c, &m.Acked, "acked", "the client holds the results of all requests up to this one")
+	c.commands(&m.Commands, "commands", "consecutive commands")
+}
+
+func (m *Reply) walk(c *coder) {
+	number(c, &m.Client, "c", "client-id")
+	number(c, &m.Session, "session", "the client's session")
+	number(c, &m.First, "s", "request-number of the first result")
+	c.results(&m.Results, "results", "consecutive results")
+}
+
+func (m *Refused) walk(c *coder) {
+	number(c, &m.Client, "c", "client-id")
+	octet(c, &m.Why, RefusalNotPrimary, RefusalWrongCluster, "why", "1 not the primary, 2 busy, 3 another cluster")
+	number(c, &m.Primary, "primary", "the primary of the header's view, 0 if not known")
+}
+
+func (m *Prepare) walk(c *coder) {
+	number(c, &m.First, "n", "op-number of the first entry")
+	number(c, &m.PrevChain, "prev", "chain of the op before it")
+	number(c, &m.Commit, "k", "commit-number")
+	c.entries(&m.Entries, "entries", "consecutive entries")
+}
+
+func (m *PrepareOK) walk(c *coder) {
+	number(c, &m.Op, "n", "the log is complete up to this op-number")
+}
+
+func (m *Commit) walk(c *coder) {
+	number(c, &m.Seq, "seq", "strictly increasing within a view and an incarnation")
+	number(c, &m.Commit, "k", "commit-number")
+	number(c, &m.CommitChain, "chain", "chain of the last committed op")
+}
+
+func (m *CommitAck) walk(c *coder) {
+	number(c, &m.Seq, "seq", "the heartbeat that is answered")
+	number(c, &m.Op, "n", "the log is complete up to this op-number")
+}
+
+func (*StartViewChange) walk(*coder) {}
+
+func (*JoinView) walk(*coder) {}
+
+func (m *DoViewChange) walk(c *coder) {
+	number(c, &m.LastNormal, "v'", "last view whose complete initial log the sender installed")
+	number(c, &m.Op, "n", "op-number of the last entry")
+	number(c, &m.Commit, "k", "commit-number")
+	c.members(&m.CrashVector, "cv", "crash vector")
+}
+
+func (m *StartView) walk(c *coder) {
+	number(c, &m.Op, "n", "op-number of the last entry")
+	number(c, &m.Commit, "k", "commit-number")
+	number(c, &m.Base, "base", "the entries begin after this committed op")
+	number(c, &m.BaseChain, "chain", "chain of the op at base")
+	c.entries(&m.Entries, "entries", "the entries base+1 … n")
+}
+
+func (*GetView) walk(*coder) {}
+
+func (m *ViewChangeProgress) walk(c *coder) {
+	number(c, &m.Have, "have", "fetched up to this op-number")
+	number(c, &m.Need, "need", "op-number of the last entry to fetch")
+}
+
+func (m *GetLog) walk(c *coder) {
+	number(c, &m.LastNormal, "v'", "the view whose log is wanted")
+	number(c, &m.From, "from", "first op-number wanted")
+	number(c, &m.To, "to", "last op-number wanted")
+}
+
+func (m *Log) walk(c *coder) {
+	number(c, &m.LastNormal, "v'", "the view whose log the entries belong to")
+	number(c, &m.First, "n", "op-number of the first entry")
+	number(c, &m.PrevChain, "prev", "chain of the op before it")
+	number(c, &m.Commit, "k", "the sender's commit-number")
+	c.entries(&m.Entries, "entries", "consecutive entries; none: the sender can not give them")
+}
+
+func (m *Form) walk(c *coder) {
+	c.members(&m.Members, "members", "the configuration, in order")
+}
+
+func (*Recovery) walk(*coder) {}
+
+func (m *RecoveryResponse) walk(c *coder) {
+	number(c, &m.ForIncarnation, "for", "the incarnation that is answered")
+	c.flag(&m.IsPrimary, "primary", "1 if the sender is the primary of the header's view")
+	number(c, &m.Op, "n", "op-number of the last entry")
+	number(c, &m.Commit, "k", "commit-number")
+	c.members(&m.Members, "members", "the configuration, in order")
+	c.members(&m.CrashVector, "cv", "crash vector")
+}
+
+func (*RecoveringToo) walk(*coder) {}
+
+func (m *StaleIncarnation) walk(c *coder) {
+	number(c, &m.Known, "known", "the later incarnation")
+}
+
+func (m *Probe) walk(c *coder) {
+	number(c, &m.Seq, "seq", "comes back in the reply; not 0")
+}
+
+func (m *ProbeReply) walk(c *coder) {
+	number(c, &m.Seq, "seq", "the probe that is answered, 0 if a request is")
+	octet(c, &m.Status, StatusRecovering, StatusHalted, "status", "1 recovering, 2 normal, 3 view-change, 4 halted")
+	number(c, &m.LastNormal, "v'", "last normal view")
+	number(c, &m.Op, "n", "op-number of the last entry")
+	number(c, &m.Commit, "k", "commit-number")
+	number(c, &m.Applied, "applied", "op-number of the last executed op")
+	c.flag(&m.GroupLost, "lost", "1 if so many members are without memory that none can recover")
+	c.members(&m.Members, "members", "the configuration, empty if not known")
+	c.reports(&m.Peers, "peers", "what the sender knows of the other members")
+	number(c, &m.ClientCount, "clients", "open client sessions")
+}
