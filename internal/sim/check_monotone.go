@@ -1,0 +1,37 @@
+package sim
+
+import (
+	"fmt"
+
+	"vrnode/vr"
+	"vrnode/wire"
+)
+
+// I11 Monotone: within a run view, last normal view, commit and executed ops and the crash vector
+// never fall; they stand in their order; and no replica halts but one that has been superseded.
+
+func checkMonotone(_ *record, s *subject) string {
+	a, b := &s.before, &s.now
+	switch {
+	case b.View < a.View, b.LastNormal < a.LastNormal, b.Commit < a.Commit, b.Applied < a.Applied, b.Incarnation < a.Incarnation:
+		return fmt.Sprintf("went back from %s to %s", numbers(a), numbers(b))
+	case b.Applied > b.Commit, b.Commit > b.Op, b.LastNormal > b.View:
+		return "has numbers out of order: " + numbers(b)
+	case b.Status == wire.StatusNormal && b.LastNormal != b.View:
+		return "is normal in a view that it has not completed: " + numbers(b)
+	case a.Status != wire.StatusRecovering && a.Status != 0 && b.Status == wire.StatusRecovering:
+		return "forgot that it was operational"
+	case b.Status == wire.StatusHalted && !s.zombie:
+		return "halted"
+	}
+	for _, m := range a.CrashVector {
+		if s.knows(m.ID) < m.Incarnation {
+			return fmt.Sprintf("forgot incarnation %d of %v", m.Incarnation, m.ID)
+		}
+	}
+	return ""
+}
+
+func numbers(s *vr.Status) string {
+	return fmt.Sprintf("%v v=%d v'=%d n=%d k=%d applied=%d", s.Status, s.View, s.LastNormal, s.Op, s.Commit, s.Applied)
+}

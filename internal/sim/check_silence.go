@@ -1,0 +1,24 @@
+package sim
+
+import (
+	"fmt"
+
+	"vrnode/wire"
+)
+
+// I13 Silence (VR Revisited, section 4.3): a recovering replica takes part in nothing. It may ask for
+// help, say how it is, fetch, and tell a superseded run that it is one.
+
+func checkSilence(_ *record, s *subject) string {
+	if s.now.Status != wire.StatusRecovering {
+		return ""
+	}
+	for i := range s.sent {
+		switch k := s.sent[i].Message.Kind(); k {
+		case wire.KindRecovery, wire.KindRecoveringToo, wire.KindProbeReply, wire.KindGetLog, wire.KindStaleIncarnation:
+		default:
+			return fmt.Sprintf("sent %v to %v while recovering", k, s.sent[i].To)
+		}
+	}
+	return ""
+}
