@@ -1,0 +1,178 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+const (
+	// DatagramVersion is the version of everything in this file and in frame.go.
+	DatagramVersion = 1
+	// DatagramMax bounds a datagram, in bytes of UDP payload. It crosses every path of the
+	// Internet unfragmented.
+	DatagramMax = 1200
+	// DatagramHeaderSize is the length of the header, which frames or a handshake follow.
+	DatagramHeaderSize = 24
+
+	sumAt = 16
+)
+
+// What can be wrong with a datagram before its frames are looked at.
+var (
+	ErrDatagramLength  = errors.New("wire: datagram shorter than its header says, or longer than DatagramMax")
+	ErrDatagramVersion = errors.New("wire: datagram of another version")
+	ErrDatagramType    = errors.New("wire: unknown datagram type")
+	ErrDatagramFlags   = errors.New("wire: reserved flags are set")
+	ErrChecksum        = errors.New("wire: the datagram is damaged, or belongs to another session")
+)
+
+// A Datagram is the payload of one UDP datagram and where it goes, or came from.
+type Datagram struct {
+	Addr  netip.AddrPort
+	Bytes []byte
+}
+
+// DatagramType is the low half of a datagram's first byte. The high half is the version.
+type DatagramType uint8
+
+// The types of datagram. Type 3 is reserved.
+const (
+	// DatagramData carries the frames of a session.
+	DatagramData DatagramType = 0
+	// DatagramHello asks for a session.
+	DatagramHello DatagramType = 1
+	// DatagramHelloAck offers one.
+	DatagramHelloAck DatagramType = 2
+	// DatagramReset says that a session is not known.
+	DatagramReset DatagramType = 4
+)
+
+var datagramTypeNames = [...]string{
+	DatagramData: "DATA", DatagramHello: "HELLO", DatagramHelloAck: "HELLO_ACK", DatagramReset: "RESET",
+}
+
+func (t DatagramType) String() string { return name(datagramTypeNames[:], int(t), "datagram") }
+
+// DatagramFlags is the second byte of a datagram. All bits but those below are reserved and zero:
+// bits 1 to 4 for segmentation offload, path probes and key phases, bit 7 for encryption.
+type DatagramFlags uint8
+
+// FlagImmediateAck asks the receiver to acknowledge without delay.
+const FlagImmediateAck DatagramFlags = 1 << 0
+
+const flagsKnown = FlagImmediateAck
+
+// A DatagramHeader is what a datagram begins with. The checksum, its last eight bytes, is not in
+// the struct: Stamp writes it and Verify checks it.
+type DatagramHeader struct {
+	Type  DatagramType
+	Flags DatagramFlags
+	// Length counts the bytes after the header that mean something; padding follows them.
+	Length uint16
+	// To is the receiver's own index of the session; 0 where there is none yet.
+	To SessionIndex
+	// Number is different for every datagram of a session and direction, and increases by one.
+	Number uint64
+}
+
+// A SessionIndex names a session at one of its ends, which chose it at random. It is not 0.
+type SessionIndex uint32
+
+// A Binding ties a datagram to one direction of one session: it is hashed with the datagram, so
+// that a datagram of another session fails its checksum although no byte of it tells.
+type Binding uint64
+
+// Stamp writes the header and the checksum into the datagram b, whose other bytes are in place.
+func Stamp(b []byte, h *DatagramHeader, bind Binding) {
+	_ = b[DatagramHeaderSize-1]
+	le := binary.LittleEndian
+	b[0] = DatagramVersion<<4 | byte(h.Type)
+	b[1] = byte(h.Flags)
+	le.PutUint16(b[2:], h.Length)
+	le.PutUint32(b[4:], uint32(h.To))
+	le.PutUint64(b[8:], h.Number)
+	le.PutUint64(b[sumAt:], uint64(bind))
+	le.PutUint64(b[sumAt:], xxhash.Sum64(b))
+}
+
+// DecodeDatagram reads the header of b and returns what follows it, without the padding. It does
+// not check the checksum: which binding is the right one depends on the header.
+func DecodeDatagram(b []byte, h *DatagramHeader) (payload []byte, err error) {
+	if len(b) < DatagramHeaderSize || len(b) > DatagramMax {
+		return nil, ErrDatagramLength
+	}
+	if b[0]>>4 != DatagramVersion {
+		return nil, ErrDatagramVersion
+	}
+	le := binary.LittleEndian
+	h.Type = DatagramType(b[0] & 0xf)
+	h.Flags = DatagramFlags(b[1])
+	h.Length = le.Uint16(b[2:])
+	h.To = SessionIndex(le.Uint32(b[4:]))
+	h.Number = le.Uint64(b[8:])
+	switch {
+	case h.Type > DatagramReset || h.Type == 3:
+		return nil, ErrDatagramType
+	case h.Flags&^flagsKnown != 0:
+		return nil, ErrDatagramFlags
+	case int(h.Length) > len(b)-DatagramHeaderSize:
+		return nil, ErrDatagramLength
+	}
+	return b[DatagramHeaderSize : DatagramHeaderSize+int(h.Length)], nil
+}
+
+// Verify tells whether b carries the checksum that bind gives. It leaves b as it was.
+func Verify(b []byte, bind Binding) error {
+	slot := b[sumAt : sumAt+8]
+	sum := binary.LittleEndian.Uint64(slot)
+	binary.LittleEndian.PutUint64(slot, uint64(bind))
+	ok := xxhash.Sum64(b) == sum
+	binary.LittleEndian.PutUint64(slot, sum)
+	if !ok {
+		return ErrChecksum
+	}
+	return nil
+}
+
+// An End is one end of a session: who, in which run, and the number it drew for this session.
+type End struct {
+	ID          Peer
+	Incarnation Incarnation
+	Nonce       uint64
+}
+
+// SessionBindings returns the bindings of the two directions of a session. They differ, so that
+// a datagram that comes back to its sender is refused.
+func SessionBindings(initiator, responder End) (toResponder, toInitiator Binding) {
+	var b [1 + 6*8]byte
+	b[0] = DatagramVersion
+	le := binary.LittleEndian
+	for i, v := range [...]uint64{
+		uint64(initiator.ID), uint64(initiator.Incarnation), initiator.Nonce,
+		uint64(responder.ID), uint64(responder.Incarnation), responder.Nonce,
+	} {
+		le.PutUint64(b[1+8*i:], v)
+	}
+	sum := xxhash.Sum64(b[:])
+	return Binding(sum), Binding(sum + 0x9E3779B97F4A7C15)
+}
+
+// HelloBinding returns the binding of every HELLO.
+func HelloBinding() Binding { return binding("HELLO", 0) }
+
+// HelloAckBinding returns the binding of the HELLO_ACK that answers a HELLO with this nonce.
+func HelloAckBinding(nonce uint64) Binding { return binding("HELLO_ACK", nonce) }
+
+// ResetBinding returns the binding of every RESET.
+func ResetBinding() Binding { return binding("RESET", 0) }
+
+func binding(label string, nonce uint64) Binding {
+	var b [1 + 8 + 16]byte
+	b[0] = DatagramVersion
+	binary.LittleEndian.PutUint64(b[1:], nonce)
+	copy(b[9:], label)
+	return Binding(xxhash.Sum64(b[:]))
+}

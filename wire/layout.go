@@ -1,0 +1,58 @@
+package wire
+
+// A Section is a part of PROTOCOL.md about datagrams: one layout.
+type Section struct {
+	Title  string
+	Doc    string
+	Fields []Field
+}
+
+// DescribeDatagram returns the layouts of the datagram header, of the handshake and of the
+// frames. Frame fields of a fixed size are before those of a variable size, as on the wire.
+func DescribeDatagram() []Section {
+	return []Section{
+		{"Datagram header", "In front of every datagram. What follows is of Length bytes; the rest is padding.", []Field{
+			{"vt", "u8", "high half: version, 1; low half: type: 0 DATA, 1 HELLO, 2 HELLO_ACK, 4 RESET"},
+			{"flags", "u8", "bit 0: acknowledge at once; the others are reserved and zero"},
+			{"length", "u16", "bytes after the header without the padding"},
+			{"to", "u32", "the receiver's index of the session, 0 in HELLO and RESET"},
+			{"number", "u64", "DATA: one more than in the datagram before; HELLO: the attempt; HELLO_ACK: as in the HELLO; RESET: 0"},
+			{"sum", "u64", "xxhash64 of the whole datagram with the binding in this place"},
+		}},
+		{"HELLO and HELLO_ACK", "A HELLO is padded to 1200 bytes, a HELLO_ACK to the length of the HELLO.", describe(new(Hello).walk)},
+		{"RESET", "Answers a datagram of a session that is not known, unless that is shorter.", describe(new(Reset).walk)},
+		{"Frame 1: PING", "Asks for an acknowledgement.", []Field{
+			{"type", "u8", "1"},
+		}},
+		{"Frame 2: ACK", "Acknowledges datagrams of a session. It needs no acknowledgement itself.", []Field{
+			{"type", "u8", "2"},
+			{"n", "u8", "pairs at the end, at most 63"},
+			{"delay", "u16", "how long the acknowledgement of largest was held back, in units of 2 µs"},
+			{"largest", "u64", "highest number that is acknowledged"},
+			{"first", "u32", "how many numbers are acknowledged from largest downwards, itself included"},
+			{"ranges", "pairs", "n pairs of u16: so many numbers below are missing, so many after them are acknowledged"},
+		}},
+		{"Frame 3: DATA", "A message or a run of its cells.", []Field{
+			{"type", "u8", "3"},
+			{"flags", "u8", "bits 0–1: lane; bit 5: the frame holds the whole message, and no trailer; the others are zero"},
+			{"length", "u16", "of bytes, not 0; a multiple of 64 except at the end of the message"},
+			{"id", "u64", "number of the message within session, direction and lane, from 1"},
+			{"cell", "u32", "position of bytes in the message, in units of 64"},
+			{"total", "u32", "length of the message, with its trailer"},
+			{"bytes", "bytes", "of the message; the last 8 of a message that is not whole in one frame are its xxhash64"},
+		}},
+		{"Frame 4: LATEST", "The newest message of a slot.", []Field{
+			{"type", "u8", "4"},
+			{"key", "u8", "the slot, 0–31"},
+			{"length", "u16", "of bytes"},
+			{"seq", "u64", "increases with every message of the slot, from 1 or above"},
+			{"bytes", "bytes", "the message"},
+		}},
+	}
+}
+
+func describe(walk func(*coder)) []Field {
+	c := coder{mode: describing}
+	walk(&c)
+	return c.fields
+}
