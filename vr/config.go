@@ -53,22 +53,26 @@ const (
 	recoveryIntervalMin    = 50 * time.Millisecond
 	recoveryIntervalMax    = time.Second
 	requestRetryMin        = 100 * time.Millisecond
-	requestRetryMax        = 2 * time.Second
+	requestRetryMax        = 500 * time.Millisecond
 	probeInterval          = 100 * time.Millisecond
 )
 
 // Bounds. What happens at each is written where it is used.
 const (
-	windowOps       = 8192       // uncommitted ops
-	windowBytes     = 1 << 20    // uncommitted entries, in wire form: bounds a StartView
-	prepareBytes    = 64 << 10   // entries of one Prepare, in wire form
-	logChunkBytes   = 256 << 10  // entries of one Log, in wire form
-	logBytesMax     = 8 << 30    // the whole log; a full primary refuses requests
-	heldMax         = 256        // messages kept because they came early
-	heldBytes       = 4 << 20    //
-	applyMax        = 512        // ops executed by one call; the rest by the next Tick
-	sessionsMax     = 4096       // client sessions; opening one more evicts the idlest
-	SessionWindow   = 1024       // requests a client may have outstanding, results kept for it
-	sessionResult   = 64 << 10   // bytes of results kept for one session beyond the newest
-	prepareInFlight = 2          // Prepares outstanding before a small batch waits
+	windowOps       = 8192      // uncommitted ops; at the bound the primary refuses requests
+	windowBytes     = 1 << 20   // uncommitted entries in wire form, likewise; bounds a StartView
+	prepareBytes    = 64 << 10  // entries of one Prepare in wire form, but at least one entry
+	logChunkBytes   = 256 << 10 // entries of one Log, likewise
+	logBytesMax     = 8 << 30   // the whole log; at the bound the primary refuses requests
+	earlyMax        = 256       // messages kept because they came too early; more are dropped
+	earlyBytes      = 4 << 20   // and their bytes
+	applyMax        = 512       // ops executed by one call; the next Tick goes on
+	prepareInFlight = 2         // Prepares outstanding before a batch waits until it is full
+	sessionsMax     = 4096      // open client sessions; one more evicts the idlest
+	sessionBytes    = 1 << 20   // results kept for one session; the oldest are dropped first
+	slotKeep        = 1 << 10   // memory that an empty result slot may keep
+
+	// SessionWindow bounds the requests that a client may have outstanding, and the results
+	// that are kept for it.
+	SessionWindow = 1024
 )

@@ -1,0 +1,160 @@
+package vr
+
+import (
+	"time"
+
+	"vrnode/internal/assert"
+	"vrnode/wire"
+)
+
+// OperatorConfig is what an operator is told at birth.
+type OperatorConfig struct {
+	// Self is the client-id under which it asks, from wire.ClientPeer.
+	Self wire.Peer
+	// Replicas are those to ask, at most wire.MembersMax; of a group to be formed they are the
+	// members, in this order.
+	Replicas []wire.Peer
+}
+
+// An Operator asks replicas how they are, and forms a group. It is the state machine behind
+// `vrnode status` and `vrnode form`. It is not safe for concurrent use.
+type Operator struct {
+	cfg     OperatorConfig
+	seq     uint64
+	answers [wire.MembersMax]Answer
+	cluster wire.ClusterID // of the group to be formed, zero when only asking
+	listed  []wire.Member
+	sendAt  time.Duration
+	asking  bool
+}
+
+// Answer is what one replica said of itself.
+type Answer struct {
+	Known bool // it has answered the question under way
+	ID    wire.Peer
+	Header
+	wire.ProbeReply
+}
+
+// Header is the part of a ProbeReply's header that tells something.
+type Header struct {
+	Cluster     wire.ClusterID
+	View        wire.ViewNumber
+	Incarnation wire.Incarnation
+}
+
+// NewOperator returns an operator that does nothing yet.
+func NewOperator(cfg OperatorConfig) *Operator {
+	assert.That(cfg.Self.IsClient() && len(cfg.Replicas) <= wire.MembersMax, "an operator has a client-id and asks at most MembersMax replicas")
+	return &Operator{cfg: cfg, sendAt: Never}
+}
+
+// Probe begins to ask every replica, again and again until it has answered.
+func (o *Operator) Probe(now time.Duration) {
+	o.seq++
+	o.answers = [wire.MembersMax]Answer{}
+	for i, id := range o.cfg.Replicas {
+		o.answers[i].ID = id
+	}
+	o.asking, o.sendAt = true, now
+}
+
+// Form begins to tell every replica that it is a member of a new group, until all of them are.
+// The last Probe must have found all of them without memory: see CanForm.
+func (o *Operator) Form(now time.Duration, cluster wire.ClusterID) {
+	assert.That(o.CanForm() == "", "a group is formed of replicas without memory only")
+	o.listed = nil
+	for i, id := range o.cfg.Replicas {
+		o.listed = append(o.listed, wire.Member{ID: id, Incarnation: o.answers[i].Incarnation})
+	}
+	o.Probe(now)
+	o.cluster = cluster
+}
+
+// CanForm returns why the replicas, as they answered, can not form a group, or "".
+func (o *Operator) CanForm() string {
+	for i := range o.cfg.Replicas {
+		switch a := &o.answers[i]; {
+		case !a.Known:
+			return "replica " + a.ID.String() + " does not answer; all of them must be up to form a group"
+		case a.Status != wire.StatusRecovering:
+			return "replica " + a.ID.String() + " belongs to group " + a.Cluster.String() + ", which lives; a group is formed once"
+		}
+	}
+	if len(o.cfg.Replicas) == 2 {
+		return "a group of 2 can never bring a member back that lost its memory; use 1, 3 or more"
+	}
+	return ""
+}
+
+// Answers returns what the replicas have said since the last Probe or Form, in their order.
+func (o *Operator) Answers() []Answer { return o.answers[:len(o.cfg.Replicas)] }
+
+// Done tells whether every replica has answered, or has joined the group that is being formed.
+func (o *Operator) Done() bool { return !o.asking }
+
+// Step handles one message from a replica.
+func (o *Operator) Step(now time.Duration, h *wire.Header, m wire.Message, out *Effects) {
+	if why := o.onProbeReply(h, m); why != 0 {
+		out.ignored(h, m, why)
+	}
+}
+
+func (o *Operator) onProbeReply(h *wire.Header, m wire.Message) Reason {
+	reply, ok := m.(*wire.ProbeReply)
+	if !ok {
+		return Misaddressed
+	}
+	if reply.Seq != o.seq || !o.asking {
+		return NotAwaited
+	}
+	if !o.cluster.IsZero() && h.Cluster != o.cluster {
+		return NothingNew // it has not joined yet
+	}
+	for i, id := range o.cfg.Replicas {
+		if id == h.From {
+			a := &o.answers[i]
+			*a = Answer{Known: true, ID: id, Header: Header{h.Cluster, h.View, h.Incarnation}, ProbeReply: *reply}
+			a.Members = append([]wire.Member(nil), reply.Members...)
+			a.Peers = append([]wire.PeerReport(nil), reply.Peers...)
+			o.asking = o.missing()
+			return 0
+		}
+	}
+	return UnknownSender
+}
+
+func (o *Operator) missing() bool {
+	for i := range o.cfg.Replicas {
+		if !o.answers[i].Known {
+			return true
+		}
+	}
+	return false
+}
+
+// Tick asks those that have not answered.
+func (o *Operator) Tick(now time.Duration, out *Effects) {
+	if !o.asking || now < o.sendAt {
+		return
+	}
+	o.sendAt = now + probeInterval
+	for i, id := range o.cfg.Replicas {
+		if o.answers[i].Known {
+			continue
+		}
+		h := wire.Header{Cluster: o.cluster, From: o.cfg.Self}
+		if !o.cluster.IsZero() {
+			out.send(h, id, &wire.Form{Members: o.listed})
+		}
+		out.send(h, id, &wire.Probe{Seq: o.seq})
+	}
+}
+
+// Deadline returns when Tick next has something to do.
+func (o *Operator) Deadline() time.Duration {
+	if !o.asking {
+		return Never
+	}
+	return o.sendAt
+}

@@ -1,0 +1,391 @@
+package vr
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"vrnode/internal/assert"
+	"vrnode/wire"
+)
+
+// A Replica is one replica of a group: the paper's protocol as a state machine. It is not safe
+// for concurrent use. Effects are released only after the call that made them has returned, so
+// what a message says of the state was true when the message was made.
+type Replica struct {
+	cfg     Config
+	machine StateMachine
+	random  *rand.Rand
+
+	incarnation wire.Incarnation
+	cluster     wire.ClusterID
+	epoch       wire.EpochNumber
+	members     []wire.Member // the configuration, in the order that decides who is primary
+	crashVector crashVector
+
+	status     wire.Status
+	view       wire.ViewNumber       // a promise: never acknowledge anything in a lower view
+	lastNormal wire.ViewNumber       // highest view whose complete initial log was installed; v' in the paper
+	log        log                   //
+	commit     wire.OpNumber         // Invariant: applied <= commit <= log.head.
+	applied    wire.OpNumber         // last op executed
+	sessions   sessions              // as of applied
+	peers      [wire.MembersMax]peer // by position in cfg.Replicas
+	timers     timers
+
+	primary    primary    // normal.go
+	backup     backup     // normal.go
+	viewChange viewChange // viewchange.go
+	fetch      fetch      // transfer.go
+	recovery   recovery   // recovery.go
+	groupLost  bool       // recovery.go
+}
+
+// peer is what is known of another replica, whatever the status of either.
+type peer struct {
+	heard      time.Duration // when a message of it was last accepted
+	everHeard  bool
+	recovering bool          // it said that it has no memory, and nothing else since
+	recoveryAt time.Duration // when it last said so
+}
+
+// New returns a replica without memory. Every start is a recovery: only Form, or the answers of
+// enough other members, make it operational. cfg must list Self among at most
+// wire.MembersMax distinct Replicas.
+func New(cfg Config, machine StateMachine) *Replica {
+	r := &Replica{
+		cfg:         cfg,
+		machine:     machine,
+		random:      rand.New(rand.NewPCG(cfg.Seed, uint64(cfg.Self))),
+		incarnation: cfg.Incarnation,
+		sessions:    newSessions(),
+	}
+	assert.That(r.seat(cfg.Self) >= 0 && len(cfg.Replicas) <= wire.MembersMax, "a replica is one of at most MembersMax")
+	r.beginRecovery(0)
+	return r
+}
+
+// Step handles one message. It keeps nothing of h and m after it returns. A message is accepted,
+// or ignored for a Reason that an Event tells.
+func (r *Replica) Step(now time.Duration, h *wire.Header, m wire.Message, out *Effects) {
+	if why := r.ignoreHeader(now, h, m.Kind(), out); why != 0 {
+		out.ignored(h, m, why)
+		return
+	}
+	if why := r.handle(now, h, m, out); why != 0 {
+		out.ignored(h, m, why)
+	}
+	r.replayEarly(now, out)
+	r.check()
+}
+
+// handle is the one switch over all messages. It returns why the message was ignored, or 0.
+func (r *Replica) handle(now time.Duration, h *wire.Header, m wire.Message, out *Effects) Reason {
+	switch m := m.(type) {
+	case *wire.Register:
+		return r.onRegister(now, h, out)
+	case *wire.Request:
+		return r.onRequest(now, h, m, out)
+	case *wire.Prepare:
+		return r.onPrepare(now, h, m, out)
+	case *wire.PrepareOK:
+		return r.onPrepareOK(now, h, m.Op, out)
+	case *wire.Commit:
+		return r.onCommit(now, h, m, out)
+	case *wire.CommitAck:
+		return r.onPrepareOK(now, h, m.Op, out)
+	case *wire.StartViewChange:
+		return r.onStartViewChange(now, h, out)
+	case *wire.JoinView:
+		return r.onJoinView(now, h, out)
+	case *wire.DoViewChange:
+		return r.onDoViewChange(now, h, m, out)
+	case *wire.StartView:
+		return r.onStartView(now, h, m, out)
+	case *wire.GetView:
+		return r.onGetView(h, out)
+	case *wire.ViewChangeProgress:
+		return r.onViewChangeProgress(now, h, m)
+	case *wire.GetLog:
+		return r.onGetLog(h, m, out)
+	case *wire.Log:
+		return r.onLog(now, h, m, out)
+	case *wire.Form:
+		return r.onForm(now, h, m, out)
+	case *wire.Recovery:
+		return r.onRecovery(now, h, out)
+	case *wire.RecoveryResponse:
+		return r.onRecoveryResponse(now, h, m, out)
+	case *wire.RecoveringToo:
+		return 0 // ignoreHeader has noted it
+	case *wire.StaleIncarnation:
+		return r.onStaleIncarnation(now, m, out)
+	case *wire.Probe:
+		r.report(now, h.From, m.Seq, out)
+		return 0
+	}
+	return Misaddressed
+}
+
+// Tick fires the timers that are due, sends what was batched and executes what is committed.
+// Calling it early or late is safe; a runtime calls it after each batch of Steps and at Deadline.
+func (r *Replica) Tick(now time.Duration, out *Effects) {
+	for {
+		which, at, ok := r.timers.due(now)
+		if !ok {
+			break
+		}
+		r.onTimer(now, which, now-at, out)
+	}
+	r.execute(out)
+	r.flush(now, out)
+	r.check()
+}
+
+func (r *Replica) onTimer(now time.Duration, which timer, late time.Duration, out *Effects) {
+	switch which {
+	case timerHeartbeat:
+		r.onHeartbeatTimer(now, out)
+	case timerResend:
+		r.onResendTimer(now, out)
+	case timerSuspect:
+		r.onSuspectTimer(now, late, out)
+	case timerVote:
+		r.onVoteTimer(now, out)
+	case timerViewChange:
+		r.onViewChangeTimer(now, out)
+	case timerGiveUp:
+		r.suspect(now, out)
+	case timerFetch:
+		r.onFetchTimer(now, out)
+	case timerRecovery:
+		r.onRecoveryTimer(now, out)
+	}
+}
+
+// Deadline returns when Tick next has something to do; a time in the past means at once.
+func (r *Replica) Deadline() time.Duration {
+	if r.applied < r.commit || r.mayFlush() {
+		return 0
+	}
+	return r.timers.next()
+}
+
+// ---- identities
+
+// seat returns the position of a replica in cfg.Replicas, or -1.
+func (r *Replica) seat(id wire.Peer) int {
+	for i, other := range r.cfg.Replicas {
+		if other == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// primaryOf returns the primary of a view: view modulo the number of members, in their order.
+func (r *Replica) primaryOf(view wire.ViewNumber) wire.Peer {
+	if len(r.members) == 0 {
+		return 0
+	}
+	return r.members[view%wire.ViewNumber(len(r.members))].ID
+}
+
+func (r *Replica) isPrimary() bool {
+	return r.status == wire.StatusNormal && r.primaryOf(r.view) == r.cfg.Self
+}
+
+func (r *Replica) isBackup() bool {
+	return r.status == wire.StatusNormal && r.primaryOf(r.view) != r.cfg.Self
+}
+
+// quorumOf returns the size of a quorum of n members: a majority, n - f.
+func quorumOf(n int) int { return n/2 + 1 }
+
+func (r *Replica) quorum() int { return quorumOf(len(r.members)) }
+
+// ---- the common rules for every message
+
+// ignoreHeader applies the rules that depend on a header and a kind alone: H1 to H4 of
+// PROTOCOL.md. It learns the sender's incarnation.
+func (r *Replica) ignoreHeader(now time.Duration, h *wire.Header, kind wire.Kind, out *Effects) Reason {
+	if r.status == wire.StatusHalted && kind != wire.KindProbe {
+		return Halted
+	}
+	fromClient := kind == wire.KindRegister || kind == wire.KindRequest || kind == wire.KindProbe || kind == wire.KindForm
+	if fromClient != h.From.IsClient() {
+		return Misaddressed
+	}
+	if fromClient {
+		return 0
+	}
+	i := r.seat(h.From)
+	if i < 0 || h.From == r.cfg.Self {
+		return UnknownSender
+	}
+	if r.ignoreCluster(h, kind) {
+		return WrongCluster
+	}
+	if known := r.crashVector.get(h.From); h.Incarnation < known {
+		if r.status != wire.StatusRecovering {
+			out.send(r.header(), h.From, &wire.StaleIncarnation{Known: known})
+		}
+		return StaleSender
+	}
+	r.learnIncarnation(now, h.From, h.Incarnation, out)
+	r.hear(now, i, kind)
+	if r.status == wire.StatusRecovering {
+		if !heardWhileRecovering(kind) {
+			return NotOperational
+		}
+		return 0
+	}
+	if h.Epoch != r.epoch {
+		return WrongEpoch
+	}
+	return 0
+}
+
+// ignoreCluster applies H1. A replica without memory knows no group and may ask any.
+func (r *Replica) ignoreCluster(h *wire.Header, kind wire.Kind) bool {
+	if r.status == wire.StatusRecovering {
+		return !r.recovery.cluster.IsZero() && !h.Cluster.IsZero() && h.Cluster != r.recovery.cluster
+	}
+	asks := kind == wire.KindRecovery || kind == wire.KindRecoveringToo || kind == wire.KindStaleIncarnation
+	return h.Cluster != r.cluster && !(asks && h.Cluster.IsZero())
+}
+
+// heardWhileRecovering is rule H3: a recovering replica takes no part in the normal case nor in a
+// view change (section 4.3).
+func heardWhileRecovering(kind wire.Kind) bool {
+	switch kind {
+	case wire.KindRecovery, wire.KindRecoveryResponse, wire.KindRecoveringToo, wire.KindStaleIncarnation, wire.KindLog:
+		return true
+	}
+	return false
+}
+
+func (r *Replica) hear(now time.Duration, i int, kind wire.Kind) {
+	p := &r.peers[i]
+	p.heard, p.everHeard = now, true
+	switch kind {
+	case wire.KindRecovery, wire.KindRecoveringToo:
+		p.recovering, p.recoveryAt = true, now
+	case wire.KindGetLog, wire.KindStaleIncarnation: // both may come from a recovering replica
+	default:
+		p.recovering = false
+	}
+}
+
+// learnIncarnation raises the crash vector. What an earlier run of the replica said counts no more.
+func (r *Replica) learnIncarnation(now time.Duration, id wire.Peer, i wire.Incarnation, out *Effects) {
+	known := r.crashVector.get(id)
+	if i <= known {
+		return
+	}
+	r.crashVector.raise(id, i)
+	r.recovery.forgetOlder(id, i)
+	r.viewChange.forgetOlder(id, i)
+	r.primary.forget(r.seat(id))
+	if known != 0 && r.status == wire.StatusNormal {
+		out.event(Event{Kind: EventPeerRestarted, Peer: id, View: r.view})
+		if id == r.primaryOf(r.view) {
+			r.suspect(now, out)
+		}
+	}
+}
+
+// ---- sending
+
+func (r *Replica) header() wire.Header {
+	h := wire.Header{Cluster: r.cluster, Epoch: r.epoch, View: r.view, From: r.cfg.Self, Incarnation: r.incarnation}
+	if r.status == wire.StatusRecovering {
+		h.Cluster, h.View = r.recovery.cluster, r.recovery.view
+	}
+	return h
+}
+
+// send adds a message. The header says what was true when it was made.
+func (e *Effects) send(h wire.Header, to wire.Peer, m wire.Message) {
+	assert.That(to != h.From, "a replica never sends to itself")
+	e.Messages = append(e.Messages, wire.Envelope{Header: h, To: to, Message: m})
+}
+
+// broadcast sends a message to all other replicas.
+func (r *Replica) broadcast(m wire.Message, out *Effects) {
+	h := r.header()
+	for _, id := range r.cfg.Replicas {
+		if id != r.cfg.Self {
+			out.send(h, id, m)
+		}
+	}
+}
+
+func (e *Effects) ignored(h *wire.Header, m wire.Message, why Reason) {
+	e.event(Event{Kind: EventIgnored, Peer: h.From, View: h.View, Message: m.Kind(), Reason: why})
+}
+
+// halt stops the replica for ever: going on would be wrong, and nothing that it could say would
+// be worth hearing.
+func (r *Replica) halt(why Reason, out *Effects) {
+	r.status = wire.StatusHalted
+	r.timers.stopAll()
+	r.fetch = fetch{}
+	out.event(Event{Kind: EventHalted, View: r.view, Op: r.log.head, Reason: why})
+}
+
+// ---- early messages
+
+// replayEarly handles again the messages that came before what they need.
+func (r *Replica) replayEarly(now time.Duration, out *Effects) {
+	for _, e := range [...]*early{&r.backup.early, &r.primary.early} {
+		for n := e.turn(); n > 0; n-- {
+			h, m, ok := e.take()
+			if !ok {
+				break
+			}
+			if why := r.ignoreHeader(now, h, m.Kind(), out); why == 0 {
+				r.handle(now, h, m, out)
+			}
+		}
+	}
+}
+
+// ---- invariants
+
+// check asserts what must hold after every call: I11 of PROTOCOL.md.
+func (r *Replica) check() {
+	assert.That(r.applied <= r.commit, "I11: applied <= commit")
+	assert.That(r.commit <= r.log.head, "I11: commit <= op")
+	assert.That(r.lastNormal <= r.view, "I11: lastNormal <= view")
+	assert.That(r.status != wire.StatusNormal || r.lastNormal == r.view, "I11: normal means lastNormal = view")
+}
+
+// ---- for people and checkers
+
+// Status returns a copy of what is worth looking at.
+func (r *Replica) Status() Status {
+	return Status{
+		Self: r.cfg.Self, Incarnation: r.incarnation, Cluster: r.cluster, Epoch: r.epoch,
+		Status: r.status, View: r.view, LastNormal: r.lastNormal, Primary: r.primaryOf(r.view),
+		Op: r.log.head, Commit: r.commit, Applied: r.applied, GroupLost: r.groupLost,
+		Members:     append([]wire.Member(nil), r.members...),
+		CrashVector: append([]wire.Member(nil), r.crashVector...),
+		Sessions:    len(r.sessions.byClient), LogBytes: r.log.bytes,
+	}
+}
+
+// Chain returns the chain of the log at op, or false if the log does not reach it.
+func (r *Replica) Chain(op wire.OpNumber) (wire.Chain, bool) {
+	if op > r.log.head {
+		return 0, false
+	}
+	return r.log.chain(op), true
+}
+
+// Entry returns the log's entry at op, or false if the log does not hold it. It is the log's.
+func (r *Replica) Entry(op wire.OpNumber) (wire.Entry, bool) {
+	if op == 0 || op > r.log.head {
+		return wire.Entry{}, false
+	}
+	return *r.log.entry(op), true
+}

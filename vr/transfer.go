@@ -1,0 +1,237 @@
+package vr
+
+import (
+	"time"
+
+	"vrnode/wire"
+)
+
+// This file is state transfer: VR Revisited, section 5.2, without its truncation.
+//
+// There is one fetch at a time, for one of four purposes. What it brings is staged apart from the
+// log, except for a gap inside the present view, which can only append: so the log that a
+// DoViewChange describes stays whole and servable until a complete one takes its place.
+
+type fetchPurpose uint8
+
+const (
+	fetchGap       fetchPurpose = iota + 1 // ops of the present view that this backup missed
+	fetchBestLog                           // the best log of a view change, for its new primary
+	fetchCommitted                         // the committed ops that a StartView stands on
+	fetchRecovery                          // everything, after the loss of memory
+)
+
+// fetch is the transfer under way; purpose 0 means none.
+type fetch struct {
+	purpose    fetchPurpose
+	lastNormal wire.ViewNumber // the view whose log is wanted
+	to         wire.OpNumber
+	donor      wire.Peer
+	staging    *log // nil for a gap
+	progress   wire.OpNumber
+	idle       int // times in a row that the timer found no progress
+}
+
+// unfinished tells whether a staged fetch still misses ops.
+func (f *fetch) unfinished() bool { return f.staging != nil && f.staging.head < f.to }
+
+func (r *Replica) beginFetch(now time.Duration, f fetch, out *Effects) {
+	r.fetch = f
+	r.fetch.progress = r.fetched()
+	out.event(Event{Kind: EventFetching, View: r.view, Op: f.to, Peer: f.donor})
+	r.sendGetLog(now, out)
+}
+
+// fetched returns the op up to which the fetch has everything.
+func (r *Replica) fetched() wire.OpNumber {
+	if r.fetch.staging != nil {
+		return r.fetch.staging.head
+	}
+	return r.log.head
+}
+
+func (r *Replica) sendGetLog(now time.Duration, out *Effects) {
+	r.timers[timerFetch] = now + fetchInterval
+	out.send(r.header(), r.fetch.donor, &wire.GetLog{
+		LastNormal: r.fetch.lastNormal, From: r.fetched() + 1, To: r.fetch.to,
+	})
+}
+
+// askLog fetches what is missing up to an op of the present view.
+func (r *Replica) askLog(now time.Duration, to wire.OpNumber, out *Effects) {
+	if r.fetch.purpose != 0 && r.fetched() < r.fetch.to {
+		r.fetch.to = max(r.fetch.to, to)
+		return
+	}
+	r.beginFetch(now, fetch{purpose: fetchGap, lastNormal: r.view, to: to, donor: r.primaryOf(r.view)}, out)
+}
+
+// onFetchTimer asks again, and asks somebody else if the donor is silent.
+func (r *Replica) onFetchTimer(now time.Duration, out *Effects) {
+	if r.fetch.purpose == 0 {
+		return
+	}
+	if r.fetch.progress < r.fetched() {
+		r.fetch.progress, r.fetch.idle = r.fetched(), 0
+	} else {
+		r.fetch.idle++
+		r.changeDonor()
+	}
+	if r.fetch.purpose == fetchRecovery && r.fetch.idle > 2 {
+		r.askAgain(now, out)
+		return
+	}
+	if r.fetch.purpose == fetchGap && r.log.head >= r.fetch.to {
+		r.fetch = fetch{}
+		return
+	}
+	r.sendGetLog(now, out)
+}
+
+// changeDonor turns to the next replica that may hold what is wanted. What a recovering replica
+// needs beyond the commit-number only its view's primary can vouch for.
+func (r *Replica) changeDonor() {
+	f := &r.fetch
+	if f.purpose == fetchRecovery {
+		return
+	}
+	for i := range r.cfg.Replicas {
+		id := r.cfg.Replicas[(r.seat(f.donor)+1+i)%len(r.cfg.Replicas)]
+		if id == r.cfg.Self {
+			continue
+		}
+		if p := r.viewChange.promises[r.seat(id)]; f.purpose == fetchBestLog && (!p.made || p.lastNormal != f.lastNormal || p.op < f.to) {
+			continue
+		}
+		f.donor = id
+		return
+	}
+}
+
+// onGetLog gives ops from the log. Which it may give depends on how sure it is that the asker
+// wants these and no others:
+//
+//	(a) normal in the asker's view: all of them, for they are that view's log,
+//	(b) promised to the asker's view, with a log of the view that is wanted: all, for it is frozen,
+//	(c) else those that are committed, which are the same everywhere and for ever.
+func (r *Replica) onGetLog(h *wire.Header, m *wire.GetLog, out *Effects) Reason {
+	if m.From == 0 {
+		return Malformed
+	}
+	last := r.commit
+	if h.View == r.view && m.LastNormal == r.lastNormal {
+		last = r.log.head
+	}
+	answer := &wire.Log{LastNormal: r.lastNormal, First: m.From, Commit: r.commit}
+	last = min(last, m.To)
+	if m.From <= last {
+		answer.PrevChain = r.log.chain(m.From - 1)
+		answer.Entries = r.log.copy(answer.Entries, m.From, last, logChunkBytes)
+	}
+	out.send(r.header(), h.From, answer)
+	if m.From > last {
+		return CannotGive
+	}
+	return 0
+}
+
+// onLog takes fetched ops: those of the log that was asked for, and committed ones of any.
+func (r *Replica) onLog(now time.Duration, h *wire.Header, m *wire.Log, out *Effects) Reason {
+	f := &r.fetch
+	if f.purpose == 0 {
+		return NotAwaited
+	}
+	if h.View > r.header().View {
+		return r.viewMovedOn(now, h.View, out)
+	}
+	if m.Entries.Len() == 0 {
+		return r.onLogRefused(now, h, out)
+	}
+	if m.First == 0 || m.First+wire.OpNumber(m.Entries.Len()) < m.First {
+		return Malformed
+	}
+	last := m.First + wire.OpNumber(m.Entries.Len()) - 1
+	switch {
+	case m.LastNormal != f.lastNormal && last > m.Commit:
+		return OldView
+	case m.First > r.fetched()+1 || last <= r.fetched():
+		return NothingNew
+	}
+	if f.purpose == fetchGap {
+		return r.fillGap(now, m, out)
+	}
+	if m.First <= f.staging.base {
+		return NothingNew
+	}
+	return r.stage(now, m, out)
+}
+
+// stage adds fetched ops to the staging area and goes on, or ends the fetch.
+func (r *Replica) stage(now time.Duration, m *wire.Log, out *Effects) Reason {
+	f := &r.fetch
+	if f.staging.chain(m.First-1) != m.PrevChain {
+		r.halt(Diverged, out)
+		return 0
+	}
+	var e wire.Entry
+	for op, entries := m.First, m.Entries; entries.Next(&e) && op <= f.to; op++ {
+		if op > f.staging.head {
+			f.staging.append(&e)
+		}
+	}
+	if f.unfinished() {
+		r.sendGetLog(now, out)
+		return 0
+	}
+	r.timers.stop(timerFetch)
+	switch f.purpose {
+	case fetchBestLog:
+		r.tryStart(now, out)
+	case fetchCommitted:
+		r.backup.early.ready = true
+	case fetchRecovery:
+		r.finishRecovery(now, out)
+	}
+	return 0
+}
+
+// fillGap appends what a backup missed of its own view.
+func (r *Replica) fillGap(now time.Duration, m *wire.Log, out *Effects) Reason {
+	if r.log.chain(m.First-1) != m.PrevChain {
+		r.halt(Diverged, out)
+		return 0
+	}
+	if !r.appendNew(m.First, m.Entries, out) {
+		return 0
+	}
+	r.advanceCommit(min(m.Commit, r.log.head), out)
+	r.acknowledge(out)
+	if r.log.head < r.fetch.to {
+		r.sendGetLog(now, out)
+	} else {
+		r.fetch = fetch{}
+	}
+	return 0
+}
+
+// viewMovedOn follows a donor that is in a newer view. Its ops may have been committed there, and
+// so need not agree with those that are staged for the view that it has left.
+func (r *Replica) viewMovedOn(now time.Duration, w wire.ViewNumber, out *Effects) Reason {
+	if r.status == wire.StatusRecovering {
+		r.askAgain(now, out)
+	} else {
+		r.catchUp(now, w, out)
+	}
+	return CannotGive
+}
+
+// onLogRefused turns elsewhere: the donor has moved on.
+func (r *Replica) onLogRefused(now time.Duration, h *wire.Header, out *Effects) Reason {
+	if h.From != r.fetch.donor {
+		return NotAwaited
+	}
+	if r.fetch.purpose == fetchRecovery {
+		r.askAgain(now, out)
+	}
+	return CannotGive
+}
