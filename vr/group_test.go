@@ -1,0 +1,227 @@
+package vr
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"vrnode/wire"
+)
+
+// A group is a few replicas and a client on a perfect network without delay, for tests of one
+// path at a time. Everything about faults is in internal/sim.
+type group struct {
+	t        testing.TB
+	now      time.Duration
+	replicas map[wire.Peer]*Replica
+	machines map[wire.Peer]*tape
+	ids      []wire.Peer
+	client   *Client
+	operator *Operator
+	queue    []packet
+	results  []Result
+	encoder  wire.Encoder
+	decoder  wire.Decoder
+	runs     uint64
+}
+
+type packet struct {
+	to    wire.Peer
+	bytes []byte
+}
+
+// tape is a state machine that records what it applied.
+type tape struct{ applied []string }
+
+func (m *tape) Apply(op uint64, command []byte) []byte {
+	m.applied = append(m.applied, string(command))
+	return fmt.Appendf(nil, "%d", len(m.applied))
+}
+
+var (
+	clientID   = wire.ClientPeer(0xc1<<16, 0)
+	operatorID = wire.ClientPeer(0x0b<<16, 0)
+)
+
+func newGroup(t testing.TB, n int) *group {
+	g := &group{t: t, now: time.Second, replicas: map[wire.Peer]*Replica{}, machines: map[wire.Peer]*tape{}}
+	for i := range n {
+		g.ids = append(g.ids, wire.Peer(i+1))
+	}
+	for _, id := range g.ids {
+		g.start(id)
+	}
+	g.client = NewClient(ClientConfig{Self: clientID, Replicas: g.ids})
+	g.operator = NewOperator(OperatorConfig{Self: operatorID, Replicas: g.ids})
+	return g
+}
+
+// start boots a replica without memory; if it ran before, this is a crash and a restart.
+func (g *group) start(id wire.Peer) {
+	g.runs++
+	g.machines[id] = &tape{}
+	g.replicas[id] = New(Config{Self: id, Incarnation: wire.Incarnation(g.runs), Replicas: g.ids, Seed: g.runs}, g.machines[id])
+}
+
+func (g *group) form() {
+	g.operator.Probe(g.now)
+	g.run(10 * time.Millisecond)
+	if why := g.operator.CanForm(); why != "" {
+		g.t.Fatal(why)
+	}
+	g.operator.Form(g.now, wire.ClusterID{1})
+	g.run(10 * time.Millisecond)
+	if !g.operator.Done() {
+		g.t.Fatal("the group was not formed")
+	}
+}
+
+// run lets time pass, in steps of a millisecond.
+func (g *group) run(d time.Duration) {
+	for end := g.now + d; g.now < end; g.now += time.Millisecond {
+		g.settle()
+	}
+}
+
+// settle ticks everybody and delivers everything until nothing more happens at this time.
+func (g *group) settle() {
+	for range 1000 {
+		var out Effects
+		for _, id := range g.ids {
+			if r := g.replicas[id]; r != nil {
+				r.Tick(g.now, &out)
+			}
+		}
+		g.client.Tick(g.now, &out)
+		g.operator.Tick(g.now, &out)
+		g.take(&out)
+		if len(g.queue) == 0 {
+			return
+		}
+		for len(g.queue) > 0 {
+			p := g.queue[0]
+			g.queue = g.queue[1:]
+			g.deliver(p)
+		}
+	}
+	g.t.Fatal("the group does not come to rest")
+}
+
+func (g *group) deliver(p packet) {
+	h, m, err := g.decoder.Decode(p.bytes)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	var out Effects
+	switch p.to {
+	case clientID:
+		g.client.Step(g.now, h, m, &out)
+	case operatorID:
+		g.operator.Step(g.now, h, m, &out)
+	default:
+		if r := g.replicas[p.to]; r != nil {
+			r.Step(g.now, h, m, &out)
+		}
+	}
+	g.take(&out)
+}
+
+func (g *group) take(out *Effects) {
+	for _, e := range out.Messages {
+		g.queue = append(g.queue, packet{e.To, g.encoder.Append(nil, &e.Header, e.Message)})
+	}
+	for _, r := range out.Results {
+		r.Body = append([]byte(nil), r.Body...)
+		g.results = append(g.results, r)
+	}
+}
+
+func (g *group) submit(n int) {
+	for range n {
+		if _, ok := g.client.Submit(g.now, []byte("op")); !ok {
+			g.t.Fatal("the window is full")
+		}
+	}
+}
+
+// wantApplied checks that every living replica has executed exactly the n ops, and the client has
+// as many results.
+func (g *group) wantApplied(n int) {
+	g.t.Helper()
+	if len(g.results) != n {
+		g.t.Errorf("the client has %d results, want %d", len(g.results), n)
+	}
+	for _, id := range g.ids {
+		if r := g.replicas[id]; r != nil && len(g.machines[id].applied) != n {
+			g.t.Errorf("replica %v applied %d ops, want %d; %+v", id, len(g.machines[id].applied), n, r.Status())
+		}
+	}
+}
+
+func TestNormalCase(t *testing.T) {
+	for _, n := range []int{1, 3, 5} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			g := newGroup(t, n)
+			g.form()
+			g.submit(100)
+			g.run(30 * time.Millisecond)
+			g.submit(1)
+			g.run(30 * time.Millisecond)
+			g.wantApplied(101)
+		})
+	}
+}
+
+func TestPrimaryLosesItsMemoryAndRecovers(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	g.submit(10)
+	g.run(30 * time.Millisecond)
+	g.start(1)
+	g.submit(10)
+	g.run(2 * time.Second)
+	g.wantApplied(20)
+	for _, id := range g.ids {
+		if s := g.replicas[id].Status(); s.Status != wire.StatusNormal || s.View == 0 {
+			t.Errorf("replica %v: %+v", id, s)
+		}
+	}
+}
+
+func TestPrimaryDies(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	g.submit(10)
+	g.run(30 * time.Millisecond)
+	g.replicas[1] = nil
+	g.submit(10)
+	g.run(time.Second)
+	g.wantApplied(20)
+	g.start(1)
+	g.submit(10)
+	g.run(2 * time.Second)
+	g.wantApplied(30)
+}
+
+func TestAllLoseTheirMemory(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	g.submit(10)
+	g.run(30 * time.Millisecond)
+	for _, id := range g.ids {
+		g.start(id)
+	}
+	g.submit(1)
+	g.run(5 * time.Second)
+	if len(g.results) != 10 {
+		t.Errorf("%d results of a group without memory, want the 10 from before", len(g.results))
+	}
+	for _, id := range g.ids {
+		if s := g.replicas[id].Status(); s.Status != wire.StatusRecovering || !s.GroupLost {
+			t.Errorf("replica %v: %+v", id, s)
+		}
+	}
+	if why := g.client.Refused(); why.NoMemory != 3 || !why.GroupLost {
+		t.Errorf("the client was told %+v", why)
+	}
+}
