@@ -1,0 +1,278 @@
+package udp
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"vrnode/wire"
+)
+
+const (
+	receiveSysctl = "net.core.rmem_max"
+	sendSysctl    = "net.core.wmem_max"
+)
+
+// A Conn is a UDP socket. It stays away from the runtime's poller: the owner itself sleeps in
+// ppoll, on the socket and on an eventfd for Wake.
+type Conn struct {
+	fd      int
+	family  uint16
+	local   netip.AddrPort
+	buffers Buffers
+	stats   Stats
+
+	in        *vector
+	used      int // headers of in that the last recvmmsg wrote to
+	dropped   uint32
+	datagrams [BatchMax]wire.Datagram
+	out       *vector
+
+	poll  [2]unix.PollFd
+	state atomic.Uint32
+	// waking keeps Close from closing the eventfd under a Wake, whose write could then go to
+	// another file of the same number.
+	waking sync.Mutex
+}
+
+// The states of the owner, as far as Wake cares.
+const (
+	running uint32 = iota // a Wake must keep the next Wait from sleeping
+	parked                // a Wake must write the eventfd
+	woken                 // a Wake has nothing to do
+)
+
+// OwnThread binds the calling goroutine to its thread and makes the thread's timers precise.
+func OwnThread() {
+	runtime.LockOSThread()
+	// Failing costs 50 µs of precision and nothing else.
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+}
+
+// Listen opens a socket at addr; port 0 lets the kernel choose. The IPv6 wildcard address serves
+// IPv4 too.
+func Listen(addr netip.AddrPort) (*Conn, error) {
+	c := &Conn{fd: -1}
+	c.poll[1].Fd = -1
+	if err := c.open(addr); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("udp: listen at %v: %w", addr, err)
+	}
+	return c, nil
+}
+
+func (c *Conn) open(addr netip.AddrPort) (err error) {
+	if !addr.Addr().IsValid() {
+		return unix.EADDRNOTAVAIL
+	}
+	c.family = unix.AF_INET6
+	if addr.Addr().Is4() {
+		c.family = unix.AF_INET
+	}
+	c.fd, err = unix.Socket(int(c.family), unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	wake, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	c.poll = [2]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}, {Fd: int32(wake), Events: unix.POLLIN}}
+	c.in, c.out = newVector(), newVector()
+	c.in.receive()
+	if err := c.setOptions(); err != nil {
+		return err
+	}
+	var name unix.RawSockaddrInet6
+	size, ok := putSockaddr(&name, c.family, addr)
+	if !ok {
+		return unix.EADDRNOTAVAIL
+	}
+	if _, _, e := unix.RawSyscall(unix.SYS_BIND, uintptr(c.fd), uintptr(unsafe.Pointer(&name)), uintptr(size)); e != 0 {
+		return e
+	}
+	size = unix.SizeofSockaddrInet6
+	if _, _, e := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(c.fd), uintptr(unsafe.Pointer(&name)), uintptr(unsafe.Pointer(&size))); e != 0 {
+		return e
+	}
+	c.local = sockaddr(&name)
+	return nil
+}
+
+// setOptions sets what the socket needs. IP_RECVERR is left off on purpose: with it, one peer's
+// "port unreachable" fails the next send to any other.
+func (c *Conn) setOptions() error {
+	if c.family == unix.AF_INET6 {
+		if err := unix.SetsockoptInt(c.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0); err != nil {
+			return err
+		}
+		// Path MTU is found by package frag, not by the kernel: no datagram is cut into IP
+		// fragments. The same below, for IPv4.
+		_ = unix.SetsockoptInt(c.fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
+	}
+	_ = unix.SetsockoptInt(c.fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
+	_ = unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
+	c.buffers.Receive = c.setBuffer(unix.SO_RCVBUFFORCE, unix.SO_RCVBUF)
+	c.buffers.Send = c.setBuffer(unix.SO_SNDBUFFORCE, unix.SO_SNDBUF)
+	return nil
+}
+
+// setBuffer asks for BufferWanted, past the system's limit if we may, and returns what it got.
+func (c *Conn) setBuffer(force, option int) int {
+	if unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, force, BufferWanted) != nil {
+		_ = unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, option, BufferWanted)
+	}
+	// The kernel doubles what was asked for, to make room for its own bookkeeping.
+	got, _ := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, option)
+	return got / 2
+}
+
+// LocalAddr returns the address that the socket is bound to.
+func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
+
+// Buffers returns the sizes of the socket's buffers.
+func (c *Conn) Buffers() Buffers { return c.buffers }
+
+// Stats returns the counters.
+func (c *Conn) Stats() Stats { return c.stats }
+
+// ReadBatch returns the datagrams that have arrived, at most BatchMax and none if there are none.
+// They are valid until the next call. An error means that the socket is of no more use.
+func (c *Conn) ReadBatch() ([]wire.Datagram, error) {
+	c.in.rearm(c.used)
+	n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(c.fd), uintptr(unsafe.Pointer(&c.in.headers)), BatchMax, unix.MSG_DONTWAIT, 0, 0)
+	c.used = 0
+	if e != 0 {
+		return nil, fatal(e)
+	}
+	c.used = int(n)
+	batch := c.datagrams[:0]
+	for i := range c.used {
+		h := &c.in.headers[i]
+		if h.Hdr.Flags&unix.MSG_TRUNC != 0 {
+			c.stats.Truncated++
+			continue
+		}
+		b := c.in.buffer(i)[:h.Len]
+		batch = append(batch, wire.Datagram{Addr: sockaddr(&c.in.names[i]), Bytes: b})
+	}
+	c.stats.Received += uint64(len(batch))
+	c.countOverflow()
+	return batch, nil
+}
+
+// countOverflow reads the kernel's counter of drops, which comes with the datagrams. It is
+// cumulative and wraps, so that the last one of a batch tells all.
+func (c *Conn) countOverflow() {
+	if c.used == 0 {
+		return
+	}
+	last := c.used - 1
+	control := c.in.controls[last][:c.in.headers[last].Hdr.Controllen]
+	for len(control) >= unix.SizeofCmsghdr {
+		header, data, rest, err := unix.ParseOneSocketControlMessage(control)
+		if err != nil {
+			return
+		}
+		if header.Level == unix.SOL_SOCKET && header.Type == unix.SO_RXQ_OVFL && len(data) >= 4 {
+			total := binary.NativeEndian.Uint32(data)
+			c.stats.Overflowed += uint64(total - c.dropped)
+			c.dropped = total
+		}
+		control = rest
+	}
+}
+
+// WriteBatch sends datagrams and returns how many of them it is done with. They are fewer than
+// len(batch) only if the kernel's queue is full; the caller may try the rest again or count it as
+// lost. An error means that the socket is of no more use.
+func (c *Conn) WriteBatch(batch []wire.Datagram) (int, error) {
+	for done := 0; done < len(batch); {
+		staged := c.out.stage(c.family, batch[done:])
+		if staged == 0 {
+			// An address of the other family: this socket has no route to it.
+			c.stats.Lost++
+			done++
+			continue
+		}
+		n, _, e := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(c.fd), uintptr(unsafe.Pointer(&c.out.headers)), uintptr(staged), unix.MSG_DONTWAIT, 0, 0)
+		switch {
+		case e == 0:
+			c.stats.Sent += uint64(n)
+			done += int(n)
+		case e == unix.EINTR:
+		case e == unix.EAGAIN || e == unix.ENOBUFS || e == unix.ENOMEM:
+			c.stats.Blocked++
+			return done, nil
+		case fatal(e) != nil:
+			return done, fatal(e)
+		default:
+			c.stats.Lost++
+			done++
+		}
+	}
+	return len(batch), nil
+}
+
+// fatal returns an error if e says that the socket itself is broken. All else a network may do.
+func fatal(e unix.Errno) error {
+	switch e {
+	case unix.EBADF:
+		return net.ErrClosed
+	case unix.ENOTSOCK, unix.EFAULT:
+		return fmt.Errorf("udp: %w", e)
+	}
+	return nil
+}
+
+// Wait sleeps until datagrams have arrived, Wake was called since the last Wait, or the timeout
+// has passed. It may return early.
+func (c *Conn) Wait(timeout time.Duration) {
+	if timeout > 0 && c.state.CompareAndSwap(running, parked) {
+		limit := unix.NsecToTimespec(int64(timeout))
+		_, _ = unix.Ppoll(c.poll[:], &limit, nil)
+		if c.poll[1].Revents != 0 {
+			var count [8]byte
+			_, _ = unix.Read(int(c.poll[1].Fd), count[:])
+		}
+	}
+	c.state.Store(running)
+}
+
+// Wake ends the owner's present or next Wait. It may be called by any goroutine, even after Close.
+func (c *Conn) Wake() {
+	if c.state.Load() == woken || c.state.Swap(woken) != parked {
+		return
+	}
+	c.waking.Lock()
+	defer c.waking.Unlock()
+	if c.poll[1].Fd >= 0 {
+		var one [8]byte
+		binary.NativeEndian.PutUint64(one[:], 1)
+		_, _ = unix.Write(int(c.poll[1].Fd), one[:])
+	}
+}
+
+// Close closes the socket. Only the owner may call it.
+func (c *Conn) Close() error {
+	c.waking.Lock()
+	defer c.waking.Unlock()
+	if c.poll[1].Fd >= 0 {
+		_ = unix.Close(int(c.poll[1].Fd))
+		c.poll[1].Fd = -1
+	}
+	if c.fd < 0 {
+		return nil
+	}
+	err := unix.Close(c.fd)
+	c.fd = -1
+	return err
+}

@@ -1,0 +1,189 @@
+//go:build !linux
+
+package udp
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"vrnode/wire"
+)
+
+const (
+	receiveSysctl = "kern.ipc.maxsockbuf"
+	sendSysctl    = "kern.ipc.maxsockbuf"
+)
+
+// A Conn is a UDP socket of package net. A goroutine reads it into a batch, which the owner trades
+// for the batch that it has finished with.
+type Conn struct {
+	conn  *net.UDPConn
+	local netip.AddrPort
+	stats Stats
+	lent  *batch
+	wake  chan struct{}
+	timer *time.Timer
+	done  chan struct{} // closed when the reader has ended
+
+	mu        sync.Mutex
+	room      sync.Cond // of the reader, when filling is full
+	filling   *batch
+	truncated uint64
+	closed    bool
+}
+
+type batch struct {
+	datagrams []wire.Datagram
+	buffers   [BatchMax][bufferSize]byte
+}
+
+// OwnThread does nothing here: package net wakes goroutines, not threads.
+func OwnThread() {}
+
+// Listen opens a socket at addr; port 0 lets the kernel choose. The IPv6 wildcard address serves
+// IPv4 too.
+func Listen(addr netip.AddrPort) (*Conn, error) {
+	if !addr.Addr().IsValid() {
+		return nil, fmt.Errorf("udp: listen at %v: no address", addr)
+	}
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
+	if err != nil {
+		return nil, fmt.Errorf("udp: listen at %v: %w", addr, err)
+	}
+	// What the kernel grants can not be read back through package net.
+	_ = conn.SetReadBuffer(BufferWanted)
+	_ = conn.SetWriteBuffer(BufferWanted)
+	c := &Conn{
+		conn:    conn,
+		local:   unmapped(conn.LocalAddr().(*net.UDPAddr).AddrPort()),
+		lent:    new(batch),
+		filling: new(batch),
+		wake:    make(chan struct{}, 1),
+		timer:   time.NewTimer(time.Hour),
+		done:    make(chan struct{}),
+	}
+	c.room.L = &c.mu
+	go c.read()
+	return c, nil
+}
+
+// read fills batches until the socket is closed. While the owner is slow it waits, and the kernel's
+// buffer fills instead.
+func (c *Conn) read() {
+	defer close(c.done)
+	b := make([]byte, bufferSize)
+	for {
+		n, from, err := c.conn.ReadFromUDPAddrPort(b)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		c.mu.Lock()
+		if err != nil || n == bufferSize {
+			c.truncated++
+		} else {
+			c.put(b[:n], from)
+		}
+		c.mu.Unlock()
+		c.Wake()
+	}
+}
+
+func (c *Conn) put(b []byte, from netip.AddrPort) {
+	for len(c.filling.datagrams) == BatchMax && !c.closed {
+		c.room.Wait()
+	}
+	if c.closed {
+		return
+	}
+	f := c.filling
+	into := f.buffers[len(f.datagrams)][:copy(f.buffers[len(f.datagrams)][:], b)]
+	f.datagrams = append(f.datagrams, wire.Datagram{Addr: unmapped(from), Bytes: into})
+}
+
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
+// LocalAddr returns the address that the socket is bound to.
+func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
+
+// Buffers returns the sizes of the socket's buffers.
+func (c *Conn) Buffers() Buffers { return Buffers{} }
+
+// Stats returns the counters.
+func (c *Conn) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.stats
+	s.Truncated = c.truncated
+	return s
+}
+
+// ReadBatch returns the datagrams that have arrived, at most BatchMax and none if there are none.
+// They are valid until the next call. An error means that the socket is of no more use.
+func (c *Conn) ReadBatch() ([]wire.Datagram, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, net.ErrClosed
+	}
+	c.lent.datagrams = c.lent.datagrams[:0]
+	c.lent, c.filling = c.filling, c.lent
+	c.room.Signal()
+	c.stats.Received += uint64(len(c.lent.datagrams))
+	return c.lent.datagrams, nil
+}
+
+// WriteBatch sends datagrams and returns how many of them it is done with. They are fewer than
+// len(batch) only if the kernel's queue is full; the caller may try the rest again or count it as
+// lost. An error means that the socket is of no more use.
+func (c *Conn) WriteBatch(batch []wire.Datagram) (int, error) {
+	for i, d := range batch {
+		_, err := c.conn.WriteToUDPAddrPort(d.Bytes, d.Addr)
+		switch {
+		case err == nil:
+			c.stats.Sent++
+		case errors.Is(err, net.ErrClosed):
+			return i, net.ErrClosed
+		default:
+			c.stats.Lost++
+		}
+	}
+	return len(batch), nil
+}
+
+// Wait sleeps until datagrams have arrived, Wake was called since the last Wait, or the timeout
+// has passed. It may return early.
+func (c *Conn) Wait(timeout time.Duration) {
+	if timeout <= 0 {
+		return
+	}
+	c.timer.Reset(timeout)
+	select {
+	case <-c.wake:
+	case <-c.timer.C:
+	}
+}
+
+// Wake ends the owner's present or next Wait. It may be called by any goroutine, even after Close.
+func (c *Conn) Wake() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close closes the socket and returns when its reader has ended. Only the owner may call it.
+func (c *Conn) Close() error {
+	err := c.conn.Close()
+	c.mu.Lock()
+	c.closed = true
+	c.room.Signal()
+	c.mu.Unlock()
+	<-c.done
+	return err
+}
