@@ -1,0 +1,39 @@
+// Package frag carries messages between processes in UDP datagrams: cut into fragments, repeated
+// until they arrive, delivered at most once per session and in no order.
+//
+//	datagrams ──> Step ─┐
+//	messages ──> Send ──┼─> Effects: messages that arrived, datagrams to send
+//	time ──────> Tick ──┘
+//
+// An Endpoint is a state machine without socket, clock, goroutine or randomness of its own.
+//
+// There are two ways to send. Send queues a message on one of four lanes, which are served in the
+// order of their numbers. SendLatest puts a message in a slot, where a newer one replaces it; it
+// suits whatever is only worth as much as it is fresh. Slots go before lanes.
+//
+// A session joins one run of a process to one run of another. When one of them restarts, the
+// session is replaced and everything queued in it is dropped: nothing is delivered twice in a
+// session, and nothing of a past session is delivered at all, but whether a message of a session
+// that ended has arrived is not known. The protocol above repeats what still matters.
+//
+// Reading order:
+//
+//	limits.go      every bound and every duration
+//	endpoint.go    the public face: Step, Send, SendLatest, Tick, Deadline
+//	handshake.go   how a session comes about: HELLO, offer, confirmation
+//	reset.go       how a peer learns that its session is forgotten
+//	session.go     the state of a session; a datagram's way in
+//	inbox.go       reassembly, receive windows, duplicates
+//	received.go    which datagrams to acknowledge, and when
+//	outbox.go      the lanes: messages as runs of cells, sent, lost and acknowledged
+//	slots.go       the slots
+//	pack.go        what goes into the next datagram
+//	sent.go        what was in the datagrams before
+//	loss.go        acknowledgements, loss detection, probes
+//	rtt.go         the round-trip time
+//	controller.go  how much may be in flight
+//	peer.go        a peer and its deadline; clients.go, heap.go and index.go find peers
+//	pool.go        buffers; effects.go lends them out, bitmap.go counts cells in them
+//
+// The bytes of datagrams are package wire's.
+package frag

@@ -1,0 +1,213 @@
+package frag
+
+import (
+	"net/netip"
+	"time"
+
+	"vrnode/wire"
+)
+
+// An Endpoint is one process's end of all its sessions. It is not safe for concurrent use.
+type Endpoint struct {
+	self        wire.Peer
+	incarnation wire.Incarnation
+	rng         uint64
+
+	replicas []*peer
+	clients  map[wire.Peer]*peer
+	recent   peer // the ends of the list of clients
+	// deadlines are of all peers; now is the latest time that the endpoint was told.
+	deadlines deadlines
+	now       time.Duration
+
+	indexes                     indexes
+	replicaOffers, clientOffers []offer
+	replicaTurns                []int
+	clientTurn                  int
+	resets                      bucket
+
+	// queued, receiving and receivingClients are what is used of the budgets, in bytes.
+	queued, receiving, receivingClients int
+
+	pool        pool
+	outMessages []*outMessage // free ones
+	inMessages  []*inMessage
+	freePeers   []*peer
+	frame       wire.Frame // scratch
+	ranges      [wire.AckRangesMax]wire.Range
+	stats       Stats
+}
+
+// New returns an endpoint without sessions.
+func New(cfg Config) *Endpoint {
+	e := &Endpoint{
+		self: cfg.Self, incarnation: cfg.Incarnation, rng: cfg.Seed,
+		clients:      make(map[wire.Peer]*peer),
+		clientOffers: make([]offer, clientOffersMax),
+	}
+	e.recent.newer, e.recent.older = &e.recent, &e.recent
+	for _, r := range cfg.Replicas {
+		if r.ID == cfg.Self || e.find(r.ID) != nil {
+			continue
+		}
+		p := &peer{id: r.ID, addr: r.Addr, number: len(e.replicas), deadline: Never}
+		e.replicas = append(e.replicas, p)
+		e.deadlines.add(p)
+	}
+	e.replicaOffers = make([]offer, len(e.replicas)*replicaOffersMax)
+	e.replicaTurns = make([]int, len(e.replicas))
+	return e
+}
+
+// Step handles the datagram d that came from that address. d is only valid during the call and is
+// left as it was. Complete messages are appended to out.
+func (e *Endpoint) Step(now time.Duration, from netip.AddrPort, d []byte, out *Effects) {
+	now = e.advance(now)
+	e.stats.DatagramsIn++
+	e.stats.BytesIn += uint64(len(d))
+	var h wire.DatagramHeader
+	payload, err := wire.DecodeDatagram(d, &h)
+	if err != nil {
+		e.drop(reasonOf(err))
+		return
+	}
+	switch h.Type {
+	case wire.DatagramData:
+		e.onDatagram(now, from, d, &h, payload, out)
+	case wire.DatagramHello:
+		e.onHello(from, d, &h, payload, out)
+	case wire.DatagramHelloAck:
+		e.onHelloAck(now, from, d, &h, payload)
+	case wire.DatagramReset:
+		e.onReset(now, d, payload)
+	}
+}
+
+func reasonOf(err error) Reason {
+	switch err {
+	case wire.ErrDatagramVersion:
+		return ReasonVersion
+	case wire.ErrDatagramType:
+		return ReasonType
+	case wire.ErrDatagramFlags:
+		return ReasonFlags
+	}
+	return ReasonLength
+}
+
+// Send queues a message for a peer. It is copied and delivered at most once per session, in no
+// order; sending stops when the session ends. False: the message is empty or longer than
+// MessageMax, there is no such replica, the client has no session, or too much is queued.
+func (e *Endpoint) Send(now time.Duration, to wire.Peer, lane Lane, message []byte) bool {
+	now = e.advance(now)
+	p := e.find(to)
+	if p == nil || lane >= LanesMax || len(message) == 0 || len(message) > MessageMax {
+		return false
+	}
+	size := 1 << classOf(bufferSize(totalOf(message)))
+	if !p.out[lane].fits(size) || e.queued+size > sendBudget {
+		return false
+	}
+	m := e.newMessage(message)
+	e.queued += cap(m.buffer)
+	p.out[lane].push(m)
+	e.onQueued(now, p)
+	return true
+}
+
+// SendLatest puts a message in slot key of a peer, in the place of the one before. It is copied,
+// and sent until it is acknowledged, replaced or the session ends. The receiver drops what is
+// older than what it has. False: the message is longer than SlotMax, there is no such slot or
+// replica, or the client has no session.
+func (e *Endpoint) SendLatest(now time.Duration, to wire.Peer, key uint8, message []byte) bool {
+	now = e.advance(now)
+	p := e.find(to)
+	if p == nil || key >= SlotsMax || len(message) > SlotMax {
+		return false
+	}
+	p.slots.set(&e.pool, key, message)
+	e.onQueued(now, p)
+	return true
+}
+
+// onQueued sees to it that what was queued gets on its way.
+func (e *Endpoint) onQueued(now time.Duration, p *peer) {
+	e.stats.MessagesOut++
+	s := &p.session
+	if s.active && s.sent.count == 0 && s.silentFrom < now && s.backoff == 0 {
+		s.silentFrom = now
+	}
+	e.wake(now, p)
+}
+
+// Tick fires the timers that are due and packs what may be sent into out.Datagrams. Calling it
+// early is free; calling it late only delays.
+func (e *Endpoint) Tick(now time.Duration, out *Effects) {
+	now = e.advance(now)
+	for p := e.deadlines.first(); p != nil && p.deadline <= now; p = e.deadlines.first() {
+		if e.tick(now, p, out) {
+			e.deadlines.set(p, max(p.nextTimer(), now+1))
+		}
+	}
+}
+
+// tick does what is due for one peer. It tells whether the peer is still there.
+func (e *Endpoint) tick(now time.Duration, p *peer, out *Effects) bool {
+	p.ready = false
+	s := &p.session
+	if s.active && s.silenceTimer(p) <= now {
+		e.abandon(p)
+		if p.isClient() {
+			return false
+		}
+	}
+	if !s.active && !p.opening.active && p.hasQueued() {
+		e.open(now, p)
+		p.ready = false
+	}
+	if p.opening.active {
+		e.tickOpening(now, p, out)
+	}
+	if s.active {
+		s.expire(now, e, p)
+		for e.pack(now, p, out) {
+		}
+		p.ready = false
+	}
+	return true
+}
+
+// Deadline returns when Tick has something to do next: a time that has come if datagrams wait to
+// be packed, Never if there is nothing.
+func (e *Endpoint) Deadline() time.Duration {
+	if p := e.deadlines.first(); p != nil {
+		return p.deadline
+	}
+	return Never
+}
+
+// emit hands a datagram, the bytes reserved last, to the effects.
+func (e *Endpoint) emit(to netip.AddrPort, b []byte, out *Effects) {
+	out.arena.commit(len(b))
+	out.Datagrams = append(out.Datagrams, wire.Datagram{Addr: to, Bytes: b})
+	e.stats.DatagramsOut++
+	e.stats.BytesOut += uint64(len(b))
+}
+
+// advance keeps time from going back.
+func (e *Endpoint) advance(now time.Duration) time.Duration {
+	e.now = max(e.now, now)
+	return e.now
+}
+
+// random returns the next number of a sequence that the seed determines (splitmix64).
+func (e *Endpoint) random() uint64 {
+	e.rng += 0x9E3779B97F4A7C15
+	z := e.rng
+	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
+	z = (z ^ z>>27) * 0x94D049BB133111EB
+	return z ^ z>>31
+}
+
+// nonce returns a random number that is not 0.
+func (e *Endpoint) nonce() uint64 { return max(e.random(), 1) }

@@ -1,0 +1,193 @@
+package frag
+
+import (
+	"encoding/binary"
+
+	"github.com/cespare/xxhash/v2"
+
+	"vrnode/internal/assert"
+	"vrnode/wire"
+)
+
+// An inMessage is a message that has arrived in part. Its buffer holds the message with its
+// trailer and a bitmap of the cells that are here.
+type inMessage struct {
+	buffer  []byte
+	total   int
+	missing int // cells
+}
+
+// An inLane is the receive window of a lane: ids floor … floor+windowMessages-1 are taken.
+type inLane struct {
+	// floor is the least id that is not complete.
+	floor uint64
+	// done is the set of complete ids of the window, by id modulo its size.
+	done [windowMessages / 8]byte
+	// open holds the incomplete messages likewise. It is nil until the first one.
+	open []*inMessage
+	// bytes sums the totals of the incomplete messages, count counts them.
+	bytes, count int
+}
+
+func place(id uint64) int { return int(id % windowMessages) }
+
+// isDone tells whether the message is complete.
+func (l *inLane) isDone(id uint64) bool {
+	return id < l.floor || id < l.floor+windowMessages && bitmap(l.done[:]).has(place(id))
+}
+
+// complete notes that the message was delivered.
+func (l *inLane) complete(id uint64) {
+	done := bitmap(l.done[:])
+	done.add(place(id))
+	for done.remove(place(l.floor)) {
+		l.floor++
+	}
+}
+
+func (l *inLane) find(id uint64) *inMessage {
+	if l.open == nil {
+		return nil
+	}
+	return l.open[place(id)]
+}
+
+// onData applies a DATA frame. It returns why it can not, or 0.
+func (e *Endpoint) onData(p *peer, d *wire.Data, out *Effects) Reason {
+	l := &p.session.in[d.Lane]
+	switch {
+	case l.isDone(d.ID):
+		e.stats.Redundant++
+		return 0
+	case d.ID >= l.floor+windowMessages:
+		return ReasonWindow
+	}
+	m := l.find(d.ID)
+	if d.Single {
+		if m != nil {
+			return ReasonContradiction
+		}
+		l.complete(d.ID)
+		e.stats.MessagesIn++
+		out.deliverCopy(p.id, d.Bytes)
+		return 0
+	}
+	if m == nil {
+		if m = e.openMessage(p, l, d); m == nil {
+			return ReasonBudget
+		}
+	}
+	if m.total != int(d.Total) {
+		return ReasonContradiction
+	}
+	if !m.put(d) {
+		e.stats.Redundant++
+	}
+	if m.missing > 0 {
+		return 0
+	}
+	return e.finishMessage(p, l, d.ID, out)
+}
+
+// openMessage makes room for a message, or returns nil at a bound.
+func (e *Endpoint) openMessage(p *peer, l *inLane, d *wire.Data) *inMessage {
+	total := int(d.Total)
+	cells := cellsOf(total)
+	size := total + bitmapSize(cells)
+	used, budget := e.receivingFor(p)
+	if l.bytes+total > windowBytes[d.Lane] || *used+1<<classOf(size) > budget {
+		return nil
+	}
+	var m *inMessage
+	if n := len(e.inMessages); n > 0 {
+		m, e.inMessages = e.inMessages[n-1], e.inMessages[:n-1]
+	} else {
+		m = new(inMessage)
+	}
+	*m = inMessage{e.pool.take(size), total, cells}
+	clear(m.buffer[total:])
+	*used += cap(m.buffer)
+	if l.open == nil {
+		l.open = make([]*inMessage, windowMessages)
+	}
+	l.open[place(d.ID)] = m
+	l.bytes += total
+	l.count++
+	return m
+}
+
+// receivingFor returns the account of incomplete messages that p belongs to, and its budget.
+func (e *Endpoint) receivingFor(p *peer) (used *int, budget int) {
+	if p.isClient() {
+		return &e.receivingClients, clientBudget
+	}
+	return &e.receiving, receiveBudget - clientBudget
+}
+
+// put copies the fragment and tells whether any of it was missing.
+func (m *inMessage) put(d *wire.Data) bool {
+	here := bitmap(m.buffer[m.total:])
+	before := m.missing
+	for c := int(d.Cell); c < int(d.Cell)+cellsOf(len(d.Bytes)); c++ {
+		if here.add(c) {
+			m.missing--
+		}
+	}
+	if m.missing < before {
+		copy(m.buffer[int(d.Cell)*wire.CellSize:m.total], d.Bytes)
+	}
+	return m.missing < before
+}
+
+// finishMessage delivers a message that is all there. Its buffer is lent to the effects.
+func (e *Endpoint) finishMessage(p *peer, l *inLane, id uint64, out *Effects) Reason {
+	m := l.open[place(id)]
+	body := m.buffer[:m.total-wire.TrailerSize]
+	if xxhash.Sum64(body) != binary.LittleEndian.Uint64(m.buffer[len(body):]) {
+		return ReasonTrailer
+	}
+	buffer := e.closeMessage(p, l, place(id))
+	l.complete(id)
+	e.stats.MessagesIn++
+	out.deliver(p.id, body, &e.pool, buffer)
+	return 0
+}
+
+// closeMessage takes an incomplete or just completed message out and returns its buffer.
+func (e *Endpoint) closeMessage(p *peer, l *inLane, at int) []byte {
+	m := l.open[at]
+	buffer := m.buffer
+	used, _ := e.receivingFor(p)
+	*used -= cap(buffer)
+	l.bytes -= m.total
+	l.count--
+	l.open[at], m.buffer = nil, nil
+	e.inMessages = append(e.inMessages, m)
+	assert.That(*used >= 0 && l.bytes >= 0, "what is returned to a budget was taken from it")
+	return buffer
+}
+
+// beginInbox empties the receive window for a new session, and releases what the last one left.
+func (e *Endpoint) beginInbox(p *peer) {
+	for i := range p.session.in {
+		l := &p.session.in[i]
+		for at := 0; at < len(l.open) && l.count > 0; at++ {
+			if l.open[at] != nil {
+				e.pool.give(e.closeMessage(p, l, at))
+			}
+		}
+		*l = inLane{floor: 1, open: l.open}
+	}
+}
+
+// onLatest applies a LATEST frame.
+func (e *Endpoint) onLatest(p *peer, l *wire.Latest, out *Effects) {
+	newest := &p.session.newest[l.Key]
+	if l.Seq <= *newest {
+		e.stats.Redundant++
+		return
+	}
+	*newest = l.Seq
+	e.stats.MessagesIn++
+	out.deliverCopy(p.id, l.Bytes)
+}

@@ -1,0 +1,241 @@
+package frag
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"vrnode/wire"
+)
+
+
+// A lab is a few endpoints and a network between them, in virtual time.
+type lab struct {
+	t       testing.TB
+	rng     *rand.Rand
+	now     time.Duration
+	ends    []*end
+	flights []flight
+	// delay is of every datagram, jitter is added to some.
+	delay, jitter time.Duration
+	loss, dup     float64
+	reorder       float64
+	// damage changes a datagram on its way; nil leaves it alone.
+	damage func(b []byte)
+	// filter tells whether a datagram passes; nil passes all.
+	filter func(from, to *end, b []byte) bool
+	trace  *xxhash.Digest
+	sent   int
+}
+
+// An end is an endpoint with its address and what was delivered to it.
+type end struct {
+	*Endpoint
+	id   wire.Peer
+	addr netip.AddrPort
+	out  Effects
+	got  []message
+	// onMessage, if set, is called instead of collecting.
+	onMessage func(Delivery)
+}
+
+type message struct {
+	from  wire.Peer
+	bytes []byte
+}
+
+type flight struct {
+	at       time.Duration
+	from, to *end
+	bytes    []byte
+	order    int
+}
+
+func addressOf(id wire.Peer) netip.AddrPort {
+	if id.IsClient() {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(id >> 24), byte(id >> 16)}), 7000)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(id >> 8), byte(id)}), 7000)
+}
+
+func newLab(t testing.TB, seed uint64, ids ...wire.Peer) *lab {
+	l := &lab{t: t, rng: rand.New(rand.NewPCG(seed, 1)), delay: 100 * time.Microsecond, trace: xxhash.New()}
+	for i, id := range ids {
+		l.add(id, 1, seed+uint64(i)*7919, ids...)
+	}
+	return l
+}
+
+func (l *lab) add(id wire.Peer, incarnation wire.Incarnation, seed uint64, ids ...wire.Peer) *end {
+	n := &end{id: id, addr: addressOf(id)}
+	n.start(incarnation, seed, ids...)
+	l.ends = append(l.ends, n)
+	return n
+}
+
+func (n *end) start(incarnation wire.Incarnation, seed uint64, ids ...wire.Peer) {
+	var replicas []Address
+	for _, r := range ids {
+		if r.IsReplica() {
+			replicas = append(replicas, Address{r, addressOf(r)})
+		}
+	}
+	n.Endpoint = New(Config{Self: n.id, Incarnation: incarnation, Seed: seed, Replicas: replicas})
+	n.got = nil
+}
+
+// tick runs one endpoint and puts what it sends on the network.
+func (l *lab) tick(n *end) {
+	n.Tick(l.now, &n.out)
+	if d := n.Deadline(); d <= l.now {
+		l.t.Fatalf("%v at %v: Deadline %v after Tick", n.id, l.now, d)
+	}
+	l.collect(n)
+}
+
+func (l *lab) collect(n *end) {
+	for _, m := range n.out.Messages {
+		if n.onMessage != nil {
+			n.onMessage(m)
+			continue
+		}
+		n.got = append(n.got, message{m.From, bytes.Clone(m.Bytes)})
+	}
+	for _, d := range n.out.Datagrams {
+		if len(d.Bytes) > wire.DatagramMax {
+			l.t.Fatalf("a datagram of %d bytes", len(d.Bytes))
+		}
+		fmt.Fprintf(l.trace, "%d %v %v ", l.now, n.id, d.Addr)
+		l.trace.Write(d.Bytes)
+		l.route(n, d)
+	}
+	n.out.Reset()
+}
+
+func (l *lab) route(from *end, d wire.Datagram) {
+	at := slices.IndexFunc(l.ends, func(n *end) bool { return n.addr == d.Addr })
+	if at < 0 {
+		return
+	}
+	to := l.ends[at]
+	l.sent++
+	if l.filter != nil && !l.filter(from, to, d.Bytes) {
+		return
+	}
+	copies := 1
+	if l.rng.Float64() < l.loss {
+		copies = 0
+	} else if l.rng.Float64() < l.dup {
+		copies = 2
+	}
+	for range copies {
+		delay := l.delay
+		if l.rng.Float64() < l.reorder {
+			delay += time.Duration(l.rng.Int64N(int64(l.jitter) + 1))
+		}
+		b := bytes.Clone(d.Bytes)
+		if l.damage != nil {
+			l.damage(b)
+		}
+		l.inject(from, to, b, delay)
+	}
+}
+
+// inject puts a datagram on the network, to arrive after delay.
+func (l *lab) inject(from, to *end, b []byte, delay time.Duration) {
+	f := flight{l.now + delay, from, to, b, l.sent}
+	at, _ := slices.BinarySearchFunc(l.flights, f, func(x, y flight) int {
+		if x.at <= y.at {
+			return -1
+		}
+		return 1
+	})
+	l.flights = slices.Insert(l.flights, at, f)
+}
+
+// run lets time pass until done says so, and fails after limit. It returns the time that passed.
+func (l *lab) run(limit time.Duration, done func() bool) time.Duration {
+	l.t.Helper()
+	start := l.now
+	for steps := 0; !done(); steps++ {
+		next := Never
+		for _, n := range l.ends {
+			next = min(next, n.Deadline())
+		}
+		if len(l.flights) > 0 {
+			next = min(next, l.flights[0].at)
+		}
+		if next > start+limit || steps > 5_000_000 {
+			l.t.Fatalf("not done after %v and %d steps", l.now-start, steps)
+		}
+		l.now = max(l.now, next)
+		l.step()
+	}
+	return l.now - start
+}
+
+// pass lets this much time pass.
+func (l *lab) pass(d time.Duration) {
+	end := l.now + d
+	for {
+		next := Never
+		for _, n := range l.ends {
+			next = min(next, n.Deadline())
+		}
+		if len(l.flights) > 0 {
+			next = min(next, l.flights[0].at)
+		}
+		if next > end {
+			l.now = end
+			return
+		}
+		l.now = max(l.now, next)
+		l.step()
+	}
+}
+
+// step delivers what arrives at this instant and runs every endpoint that has something to do.
+func (l *lab) step() {
+	for len(l.flights) > 0 && l.flights[0].at <= l.now {
+		f := l.flights[0]
+		l.flights = l.flights[1:]
+		f.to.Step(l.now, f.from.addr, f.bytes, &f.to.out)
+		l.collect(f.to)
+	}
+	for _, n := range l.ends {
+		if n.Deadline() <= l.now {
+			l.tick(n)
+		}
+	}
+}
+
+// connect opens a session between two ends and lets it settle.
+func (l *lab) connect(a, b *end) {
+	l.t.Helper()
+	if !a.SendLatest(l.now, b.id, 31, []byte("connect")) {
+		l.t.Fatal("refused")
+	}
+	l.run(time.Second, func() bool {
+		x, _ := a.PeerStats(b.id)
+		y, _ := b.PeerStats(a.id)
+		return x.Connected && y.Connected && len(b.got) > 0
+	})
+	l.pass(50 * time.Millisecond)
+	a.got, b.got = nil, nil
+}
+
+// text returns n reproducible bytes.
+func text(seed uint64, n int) []byte {
+	r := rand.New(rand.NewPCG(seed, 2))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}

@@ -1,0 +1,125 @@
+package frag
+
+import (
+	"time"
+
+	"vrnode/wire"
+)
+
+// onAck applies an ACK frame. It returns why it can not, or 0.
+func (e *Endpoint) onAck(now time.Duration, p *peer, a *wire.Ack) Reason {
+	s := &p.session
+	if a.Largest >= s.sent.next {
+		return ReasonAck
+	}
+	if a.Largest >= s.sent.oldest {
+		if d := s.sent.at(a.Largest); d.state != sentDone {
+			s.rtt.sample(now-d.at, a.Delay)
+		}
+	}
+	flight, landed := s.sent.bytes, 0
+	var r wire.Range
+	for a.Next(&r) && r.High >= s.sent.oldest {
+		for n := max(r.Low, s.sent.oldest); n <= r.High; n++ {
+			if s.sent.at(n).state != sentDone {
+				landed += int(s.sent.at(n).size)
+				e.land(p, n)
+			}
+		}
+	}
+	if landed == 0 {
+		return 0
+	}
+	if !s.sent.anyAcked || a.Largest > s.sent.largestAcked {
+		s.sent.anyAcked, s.sent.largestAcked = true, a.Largest
+	}
+	s.backoff, s.probes = 0, 0
+	s.control.onAcked(landed, flight)
+	e.detectLoss(now, p)
+	s.sent.trim(now - 4*s.rtt.lossDelay())
+	p.ready = true
+	return 0
+}
+
+// land notes that a datagram in flight, or one that was taken for lost, has arrived.
+func (e *Endpoint) land(p *peer, n uint64) {
+	s := &p.session
+	d := s.sent.at(n)
+	if d.state == sentLost && s.sent.largestAcked > n {
+		s.reorder = min(max(s.reorder, s.sent.largestAcked-n+1), reorderMax)
+	}
+	s.sent.land(n, sentDone)
+	for i := range uint64(d.count) {
+		r := &s.sent.refs[(d.refs+i)&uint64(len(s.sent.refs)-1)]
+		if r.lane == slotLane {
+			p.slots.onAcked(r)
+		} else if m := p.out[r.lane].onAcked(r); m != nil {
+			e.freeMessage(m)
+		}
+	}
+}
+
+// detectLoss finds the datagrams that are lost: those before one that was acknowledged, if it
+// was so many or so long before (RFC 8985, RFC 9002).
+func (e *Endpoint) detectLoss(now time.Duration, p *peer) {
+	s := &p.session
+	s.lossAt = Never
+	if !s.sent.anyAcked {
+		return
+	}
+	delay := s.rtt.lossDelay()
+	for n := s.sent.firstFlying(); n < s.sent.largestAcked; n = s.sent.firstFlying() {
+		at := s.sent.at(n).at
+		if s.sent.largestAcked-n < s.reorder && at+delay > now {
+			s.lossAt = at + delay
+			return
+		}
+		e.lose(now, p, n)
+	}
+}
+
+// lose puts back what a datagram carried.
+func (e *Endpoint) lose(now time.Duration, p *peer, n uint64) {
+	s := &p.session
+	d := s.sent.at(n)
+	s.sent.land(n, sentLost)
+	s.control.onLost(now, d.at)
+	p.counters.Lost++
+	p.ready = true
+	for i := range uint64(d.count) {
+		r := &s.sent.refs[(d.refs+i)&uint64(len(s.sent.refs)-1)]
+		if r.lane == slotLane {
+			p.slots.onLost(r)
+		} else {
+			p.out[r.lane].onLost(r)
+		}
+	}
+}
+
+// lossTimer is when the session must look for losses, or probe.
+func (s *session) lossTimer() time.Duration {
+	if s.lossAt != Never || s.sent.count == 0 {
+		return s.lossAt
+	}
+	longest := probeMax
+	if s.sent.urgent > 0 {
+		longest = probeMaxUrgent
+	}
+	return s.askedAt + min(s.rtt.probeDelay()<<min(s.backoff, 16), longest)
+}
+
+// probe sends the oldest datagrams in flight again, since nothing is heard of them or of any later
+// one. The answer tells what became of the others.
+func (e *Endpoint) probe(now time.Duration, p *peer) {
+	s := &p.session
+	p.counters.Probes++
+	s.backoff++
+	s.probes = 2
+	s.askedAt = now
+	for range s.probes {
+		if n := s.sent.firstFlying(); n < s.sent.next {
+			e.lose(now, p, n)
+		}
+	}
+	p.ready = true
+}

@@ -1,0 +1,273 @@
+package frag
+
+import (
+	"encoding/binary"
+
+	"github.com/cespare/xxhash/v2"
+
+	"vrnode/internal/assert"
+	"vrnode/wire"
+)
+
+// An outMessage is a message on its way out. Its buffer holds the message, its trailer if it needs
+// one, and two bitmaps of its cells: those acknowledged and those to be sent again.
+type outMessage struct {
+	buffer []byte
+	total  int
+	cells  int
+	single bool
+	// sent counts the cells that were sent at least once: they are the first ones.
+	sent  int
+	acked int
+	lost  int
+	// lostFrom is not above the first lost cell.
+	lostFrom int
+}
+
+// cellsPerDatagram is not less than the cells that go into one datagram.
+const cellsPerDatagram = wire.SingleMax/wire.CellSize + 1
+
+func cellsOf(total int) int { return (total + wire.CellSize - 1) / wire.CellSize }
+
+func (m *outMessage) ackedCells() bitmap {
+	return bitmap(m.buffer[m.total : m.total+bitmapSize(m.cells)])
+}
+
+func (m *outMessage) lostCells() bitmap { return bitmap(m.buffer[m.total+bitmapSize(m.cells):]) }
+
+// bytes returns a run of cells.
+func (m *outMessage) bytes(cell, cells int) []byte {
+	return m.buffer[cell*wire.CellSize : min((cell+cells)*wire.CellSize, m.total)]
+}
+
+// rewind makes m as if nothing of it had been sent.
+func (m *outMessage) rewind() {
+	m.sent, m.acked, m.lost, m.lostFrom = 0, 0, 0, 0
+	clear(m.buffer[m.total:])
+}
+
+// An outLane holds the messages of a lane in the order of their sending, in a ring of places:
+// floor … fresh-1 are sent and not all acknowledged, fresh … next-1 are to be sent, the first of
+// them perhaps in part. A place is empty once its message is acknowledged.
+type outLane struct {
+	ring               []*outMessage
+	floor, fresh, next uint64
+	// base is the place of the session's first message, whose id is 1.
+	base uint64
+	// bytes counts the buffers of all messages, started the messages that are sent in part or
+	// whole and not acknowledged.
+	bytes, started int
+	// lost counts the cells to be sent again; lostFrom is not above the first place with any.
+	lost     int
+	lostFrom uint64
+}
+
+func (l *outLane) at(place uint64) *outMessage { return l.ring[place&uint64(len(l.ring)-1)] }
+
+// isEmpty tells whether all messages are acknowledged.
+func (l *outLane) isEmpty() bool { return l.floor == l.next }
+
+// fits tells whether the lane may take another message.
+func (l *outLane) fits(bytes int) bool {
+	return l.next-l.floor < queueMessagesMax && l.bytes+bytes <= queueBytesMax
+}
+
+func (l *outLane) push(m *outMessage) {
+	if l.next-l.floor == uint64(len(l.ring)) {
+		l.ring = grow(l.ring, l.floor, 16)
+	}
+	l.ring[l.next&uint64(len(l.ring)-1)] = m
+	l.next++
+	l.bytes += cap(m.buffer)
+}
+
+// A fragment is a run of cells that is to be sent.
+type fragment struct {
+	place       uint64
+	cell, cells int
+	again       bool
+}
+
+// take returns the next fragment to send in so much room, and counts it as sent.
+func (l *outLane) take(room int, window int) (fragment, bool) {
+	if l.lost > 0 {
+		return l.takeLost(room)
+	}
+	if l.fresh == l.next {
+		return fragment{}, false
+	}
+	m := l.at(l.fresh)
+	if m.sent == 0 && !l.mayStart(m, window) {
+		return fragment{}, false
+	}
+	cells := cellsThatFit(m, m.sent, m.cells-m.sent, room)
+	if cells == 0 {
+		return fragment{}, false
+	}
+	if m.sent == 0 {
+		l.started += m.total
+	}
+	f := fragment{l.fresh, m.sent, cells, false}
+	m.sent += cells
+	if m.sent == m.cells {
+		l.fresh++
+	}
+	return f, true
+}
+
+func (l *outLane) mayStart(m *outMessage, window int) bool {
+	return l.fresh-l.floor < windowMessages && l.started+m.total <= window
+}
+
+func (l *outLane) takeLost(room int) (fragment, bool) {
+	m := l.at(l.lostFrom)
+	for m == nil || m.lost == 0 {
+		l.lostFrom++
+		assert.That(l.lostFrom < l.next, "a lane with lost cells has a message with lost cells")
+		m = l.at(l.lostFrom)
+	}
+	lost := m.lostCells()
+	cell := lost.next(m.lostFrom)
+	run := 1
+	for run < cellsPerDatagram && cell+run < m.cells && lost.has(cell+run) {
+		run++
+	}
+	run = cellsThatFit(m, cell, run, room)
+	for i := range run {
+		lost.remove(cell + i)
+	}
+	m.lost -= run
+	l.lost -= run
+	m.lostFrom = cell + run
+	return fragment{l.lostFrom, cell, run, true}, run > 0
+}
+
+// cellsThatFit returns how many of a run of cells go into so much room. Nothing is better than a
+// crumb, except that a run always fits an empty datagram in part.
+func cellsThatFit(m *outMessage, cell, run, room int) int {
+	room -= wire.DataHeaderSize
+	if len(m.bytes(cell, run)) <= room {
+		return run
+	}
+	cells := room / wire.CellSize
+	if m.single || cells < fragmentMin {
+		return 0
+	}
+	return cells
+}
+
+// onLost puts the cells of a lost frame back.
+func (l *outLane) onLost(r *ref) {
+	m := l.find(r.id)
+	if m == nil {
+		return
+	}
+	acked, lost := m.ackedCells(), m.lostCells()
+	for c := int(r.cell); c < int(r.cell)+int(r.cells); c++ {
+		if !acked.has(c) && lost.add(c) {
+			m.lost++
+			l.lost++
+		}
+	}
+	m.lostFrom = min(m.lostFrom, int(r.cell))
+	l.lostFrom = min(l.lostFrom, r.id)
+}
+
+// onAcked notes that a frame arrived. It returns the message if it is complete: it is no longer
+// in the lane then.
+func (l *outLane) onAcked(r *ref) *outMessage {
+	m := l.find(r.id)
+	if m == nil {
+		return nil
+	}
+	acked, lost := m.ackedCells(), m.lostCells()
+	for c := int(r.cell); c < int(r.cell)+int(r.cells); c++ {
+		if acked.add(c) {
+			m.acked++
+		}
+		if lost.remove(c) {
+			m.lost--
+			l.lost--
+		}
+	}
+	if m.acked < m.cells {
+		return nil
+	}
+	l.remove(r.id)
+	return m
+}
+
+// find returns the message at a place, or nil if it is no longer there.
+func (l *outLane) find(place uint64) *outMessage {
+	if place < l.floor || place >= l.next {
+		return nil
+	}
+	return l.at(place)
+}
+
+func (l *outLane) remove(place uint64) {
+	m := l.at(place)
+	l.ring[place&uint64(len(l.ring)-1)] = nil
+	l.bytes -= cap(m.buffer)
+	l.started -= m.total
+	for l.floor < l.fresh && l.at(l.floor) == nil {
+		l.floor++
+	}
+	l.lostFrom = max(l.lostFrom, l.floor)
+}
+
+// rewind makes the lane as if nothing of it had been sent, for a new session. No message of it
+// has been acknowledged.
+func (l *outLane) rewind() {
+	for place := l.floor; place < l.next; place++ {
+		l.at(place).rewind()
+	}
+	l.base, l.fresh, l.lostFrom = l.floor, l.floor, l.floor
+	l.started, l.lost = 0, 0
+}
+
+// newMessage copies a message into a buffer, with what it needs there.
+func (e *Endpoint) newMessage(message []byte) *outMessage {
+	var m *outMessage
+	if n := len(e.outMessages); n > 0 {
+		m, e.outMessages = e.outMessages[n-1], e.outMessages[:n-1]
+	} else {
+		m = new(outMessage)
+	}
+	*m = outMessage{total: totalOf(message), single: len(message) <= wire.SingleMax}
+	m.cells = cellsOf(m.total)
+	m.buffer = e.pool.take(bufferSize(m.total))
+	clear(m.buffer[copy(m.buffer, message):])
+	if !m.single {
+		binary.LittleEndian.PutUint64(m.buffer[len(message):], xxhash.Sum64(message))
+	}
+	return m
+}
+
+// totalOf returns the length of a message with its trailer, if it needs one.
+func totalOf(message []byte) int {
+	if len(message) <= wire.SingleMax {
+		return len(message)
+	}
+	return len(message) + wire.TrailerSize
+}
+
+func bufferSize(total int) int { return total + 2*bitmapSize(cellsOf(total)) }
+
+func (e *Endpoint) freeMessage(m *outMessage) {
+	e.queued -= cap(m.buffer)
+	e.pool.give(m.buffer)
+	m.buffer = nil
+	e.outMessages = append(e.outMessages, m)
+}
+
+// dropLane empties a lane, whatever became of its messages.
+func (e *Endpoint) dropLane(l *outLane) {
+	for place := l.floor; place < l.next; place++ {
+		if m := l.at(place); m != nil {
+			e.freeMessage(m)
+			l.ring[place&uint64(len(l.ring)-1)] = nil
+		}
+	}
+	*l = outLane{ring: l.ring, floor: l.next, fresh: l.next, next: l.next, base: l.next, lostFrom: l.next}
+}

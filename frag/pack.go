@@ -1,0 +1,134 @@
+package frag
+
+import (
+	"time"
+
+	"vrnode/wire"
+)
+
+// The order in which lanes may fill a datagram, as a rule and for one datagram in bulkShare.
+var (
+	byUrgency = [LanesMax]Lane{0, 1, 2, 3}
+	bulkFirst = [LanesMax]Lane{3, 0, 1, 2}
+)
+
+// pack fills one datagram for the peer and tells whether there was anything to send.
+func (e *Endpoint) pack(now time.Duration, p *peer, out *Effects) bool {
+	s := &p.session
+	if !s.sent.hasRoom() {
+		s.received.due = Never // the peer has to acknowledge first
+		return false
+	}
+	b := out.arena.reserve(wire.DatagramMax)[:wire.DatagramHeaderSize]
+	if s.received.waiting > 0 {
+		b = s.received.appendAck(b, now, e.ranges[:])
+	}
+	acks := len(b)
+	first := s.sent.refsNew
+	b, urgent := e.packFrames(p, b)
+	if len(b) == acks && s.received.due > now {
+		// Nothing fits beside an acknowledgement that can wait.
+		acks = wire.DatagramHeaderSize
+		b, urgent = e.packFrames(p, b[:acks])
+	}
+	state := sentFlying
+	var flags wire.DatagramFlags
+	switch {
+	case s.probes > 0 || s.ping:
+		flags = wire.FlagImmediateAck
+		if len(b) == acks {
+			b = wire.AppendPing(b)
+		}
+	case len(b) > acks:
+	case s.received.due <= now:
+		state = sentDone
+	default:
+		return false
+	}
+	size := len(b)
+	if state == sentFlying && size < wire.ResetSize {
+		clear(b[size:wire.ResetSize]) // so that the peer may answer with a RESET
+		b = b[:wire.ResetSize]
+	}
+	wire.Stamp(b, &wire.DatagramHeader{
+		Type: wire.DatagramData, Flags: flags, Length: uint16(size - wire.DatagramHeaderSize),
+		To: s.remoteIndex, Number: s.sent.next,
+	}, s.bindOut)
+	if acks > wire.DatagramHeaderSize {
+		s.received.acknowledged()
+	}
+	s.onPacked(now, len(b), int(s.sent.refsNew-first), state, urgent)
+	p.counters.Sent++
+	p.counters.SentBytes += uint64(len(b))
+	e.emit(p.addr, b, out)
+	return true
+}
+
+// onPacked keeps the accounts of a datagram that goes out.
+func (s *session) onPacked(now time.Duration, size, frames int, state sentState, urgent bool) {
+	if state == sentFlying {
+		s.askedAt = now
+		s.probes = max(s.probes-1, 0)
+		s.ping = false
+		s.packed++
+	}
+	s.sent.add(now, size, frames, state, urgent)
+}
+
+// packFrames appends what is most urgent and may be sent. urgent tells whether anything of it was
+// of a slot, or of lane 0 or 1.
+func (e *Endpoint) packFrames(p *peer, b []byte) (_ []byte, urgent bool) {
+	s := &p.session
+	allowed := s.control.window() - s.sent.bytes
+	if s.probes > 0 {
+		allowed = 1
+	}
+	if allowed > -flightUrgent {
+		b, urgent = e.packSlots(p, b)
+	}
+	order := byUrgency
+	if s.packed%bulkShare == bulkShare-1 {
+		order = bulkFirst
+	}
+	for _, lane := range order {
+		if allowed > 0 || lane <= 1 && allowed > -flightUrgent {
+			before := len(b)
+			b = e.packLane(p, lane, b)
+			urgent = urgent || lane <= 1 && len(b) > before
+		}
+	}
+	return b, urgent
+}
+
+func (e *Endpoint) packSlots(p *peer, b []byte) (_ []byte, any bool) {
+	for {
+		l, again, ok := p.slots.take(cap(b) - len(b))
+		if !ok {
+			return b, any
+		}
+		b, any = wire.AppendLatest(b, &l), true
+		p.session.sent.note(ref{id: l.Seq, cell: uint32(l.Key), lane: slotLane})
+		if again {
+			p.counters.Retransmitted++
+		}
+	}
+}
+
+func (e *Endpoint) packLane(p *peer, lane Lane, b []byte) []byte {
+	l := &p.out[lane]
+	for {
+		f, ok := l.take(cap(b)-len(b), windowBytes[lane])
+		if !ok {
+			return b
+		}
+		m := l.at(f.place)
+		b = wire.AppendData(b, &wire.Data{
+			Lane: uint8(lane), Single: m.single, ID: f.place - l.base + 1,
+			Cell: uint32(f.cell), Total: uint32(m.total), Bytes: m.bytes(f.cell, f.cells),
+		})
+		p.session.sent.note(ref{id: f.place, cell: uint32(f.cell), cells: uint16(f.cells), lane: uint8(lane)})
+		if f.again {
+			p.counters.Retransmitted++
+		}
+	}
+}

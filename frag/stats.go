@@ -1,0 +1,82 @@
+package frag
+
+import (
+	"net/netip"
+	"time"
+
+	"vrnode/wire"
+)
+
+// Stats counts what an endpoint has done since New.
+type Stats struct {
+	DatagramsIn, BytesIn    uint64
+	DatagramsOut, BytesOut  uint64
+	MessagesIn, MessagesOut uint64
+	// Redundant counts frames that brought nothing new.
+	Redundant uint64
+	// Resets counts the RESETs sent, ResetsSpared those that the rate did not allow.
+	Resets, ResetsSpared uint64
+	// Evicted counts clients that made room for others.
+	Evicted uint64
+	// Clients counts the clients there are, Receiving the bytes of incomplete messages, Queued
+	// the bytes of messages not yet acknowledged.
+	Clients, Receiving, Queued int
+
+	dropped [reasonMax + 1]uint64
+}
+
+// Dropped returns how many datagrams were dropped for a reason.
+func (s *Stats) Dropped(r Reason) uint64 { return s.dropped[r] }
+
+// PeerStats tells how one peer is reached.
+type PeerStats struct {
+	// Connected: there is a session, and the peer has been heard in it.
+	Connected   bool
+	Addr        netip.AddrPort
+	Incarnation wire.Incarnation
+	// SRTT, RTTVar and RTTMin are 0 before the first sample of the session.
+	SRTT, RTTVar, RTTMin time.Duration
+	// Window and InFlight are what may be and what is in flight, in bytes.
+	Window, InFlight int
+	// Queued counts the bytes of messages not yet acknowledged.
+	Queued int
+	PeerCounters
+}
+
+// PeerCounters counts since the peer is known, over all its sessions.
+type PeerCounters struct {
+	Sessions                uint64
+	Sent, SentBytes         uint64 // datagrams of sessions
+	Received, ReceivedBytes uint64
+	Lost                    uint64 // datagrams declared lost
+	Retransmitted           uint64 // fragments and slot messages sent again
+	Probes                  uint64 // times that nothing was heard for so long that we asked
+}
+
+// Stats returns the counters of the endpoint.
+func (e *Endpoint) Stats() Stats {
+	s := e.stats
+	s.Clients, s.Receiving, s.Queued = len(e.clients), e.receiving+e.receivingClients, e.queued
+	return s
+}
+
+// PeerStats returns the counters of one peer, or false if there is none with this id.
+func (e *Endpoint) PeerStats(id wire.Peer) (PeerStats, bool) {
+	p := e.find(id)
+	if p == nil {
+		return PeerStats{}, false
+	}
+	s := PeerStats{Addr: p.addr, PeerCounters: p.counters}
+	for i := range p.out {
+		s.Queued += p.out[i].bytes
+	}
+	if p.session.active {
+		r := &p.session.rtt
+		s.Connected, s.Incarnation = p.session.confirmed, p.session.remote.Incarnation
+		s.SRTT, s.RTTVar, s.RTTMin = r.smoothed, r.variation, r.least
+		s.Window, s.InFlight = p.session.control.window(), p.session.sent.bytes
+	}
+	return s, true
+}
+
+func (e *Endpoint) drop(r Reason) { e.stats.dropped[r]++ }
