@@ -1,0 +1,83 @@
+package bench
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+func startRelay(t *testing.T, backups ...netip.AddrPort) netip.AddrPort {
+	t.Helper()
+	conn, err := Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- Relay(conn, backups) }()
+	t.Cleanup(func() {
+		conn.Close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+func TestFloor(t *testing.T) {
+	backups := []netip.AddrPort{startRelay(t), startRelay(t)}
+	for _, test := range []struct {
+		name        string
+		to          netip.AddrPort
+		outstanding int
+	}{
+		{"ping-pong", backups[0], 1},
+		{"two hops", startRelay(t, backups...), 1},
+		{"two hops, many", startRelay(t, backups...), 1024},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f, err := Floor(test.to, test.outstanding, 64, 50*time.Millisecond)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Operations == 0 || f.P50Micros <= 0 || f.P50Micros > f.P99Micros || f.P99Micros > f.P999Micros {
+				t.Errorf("%+v", f)
+			}
+			t.Logf("%+v", f)
+		})
+	}
+}
+
+// TestFloorDeaf: a relay that does not answer is an error, not a wait for ever.
+func TestFloorDeaf(t *testing.T) {
+	deaf, err := Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	if f, err := Floor(deaf.LocalAddr().(*net.UDPAddr).AddrPort(), 1, 64, 10*time.Millisecond); err == nil {
+		t.Errorf("figures from nowhere: %+v", f)
+	}
+}
+
+// TestRecorder: what ends during the warm-up or after the end is not counted.
+func TestRecorder(t *testing.T) {
+	start := time.Now()
+	r := newRecorder(start, time.Second)
+	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
+	for _, test := range []struct {
+		began, ended int // ms
+		more         bool
+	}{{0, 50, true}, {50, 150, true}, {1000, 1090, true}, {1090, 1200, false}} {
+		if more := r.record(at(test.began), at(test.ended)); more != test.more {
+			t.Errorf("%+v: more is %t", test, more)
+		}
+	}
+	f := r.figures()
+	if f.Operations != 2 || f.OpsPerSecond != 2 {
+		t.Errorf("%+v, want the two operations of the one second", f)
+	}
+	if f.P50Micros < 89e3 || f.P999Micros > 101e3 {
+		t.Errorf("%+v, want 90 ms and 100 ms", f)
+	}
+}
