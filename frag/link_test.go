@@ -14,7 +14,6 @@ import (
 	"vrnode/wire"
 )
 
-
 // A lab is a few endpoints and a network between them, in virtual time.
 type lab struct {
 	t       testing.TB
