@@ -1,0 +1,29 @@
+package stack
+
+import (
+	"vrnode/frag"
+	"vrnode/vr"
+	"vrnode/wire"
+)
+
+// Effects collects what a call wants done. The caller owns it, passes it to any number of calls
+// and empties it with Reset. Everything in it is valid until Reset.
+type Effects struct {
+	Datagrams []wire.Datagram // to be sent, in this order
+	Results   []vr.Result     // of the client's requests
+	Events    []vr.Event
+
+	protocol  vr.Effects
+	transport frag.Effects
+}
+
+// Reset empties e and takes back what it lent.
+func (e *Effects) Reset() {
+	e.protocol.Reset()
+	e.transport.Reset()
+	e.publish()
+}
+
+func (e *Effects) publish() {
+	e.Datagrams, e.Results, e.Events = e.transport.Datagrams, e.protocol.Results, e.protocol.Events
+}

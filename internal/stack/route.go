@@ -1,0 +1,182 @@
+package stack
+
+import (
+	"strconv"
+	"time"
+
+	"vrnode/frag"
+	"vrnode/wire"
+)
+
+// A route is how messages of one kind travel, and to which machines of a host they go.
+type route struct {
+	// slot: only the newest message of the kind matters, and the transport keeps only that, in
+	// the slot of the kind's number. Otherwise every message counts and goes by the lane.
+	slot bool
+	lane frag.Lane
+	to   machine
+}
+
+type machine uint8
+
+const (
+	toReplica machine = 1 << iota
+	toClient
+	toOperator
+)
+
+// The lanes. Lane 0 is free: what is most urgent is in slots, which go before all lanes.
+const (
+	lanePrepare frag.Lane = 1 // what commits are waiting for
+	laneClient  frag.Lane = 2
+	laneBulk    frag.Lane = 3 // old parts of the log
+)
+
+var routes = [wire.KindMax + 1]route{
+	wire.KindRegister:           {lane: laneClient, to: toReplica},
+	wire.KindRegistered:         {lane: laneClient, to: toClient},
+	wire.KindRequest:            {lane: laneClient, to: toReplica},
+	wire.KindReply:              {lane: laneClient, to: toClient},
+	wire.KindRefused:            {lane: laneClient, to: toClient},
+	wire.KindPrepare:            {lane: lanePrepare, to: toReplica},
+	wire.KindPrepareOK:          {slot: true, to: toReplica},
+	wire.KindCommit:             {slot: true, to: toReplica},
+	wire.KindCommitAck:          {slot: true, to: toReplica},
+	wire.KindStartViewChange:    {slot: true, to: toReplica},
+	wire.KindJoinView:           {slot: true, to: toReplica},
+	wire.KindDoViewChange:       {slot: true, to: toReplica},
+	wire.KindStartView:          {lane: lanePrepare, to: toReplica},
+	wire.KindGetView:            {slot: true, to: toReplica},
+	wire.KindViewChangeProgress: {slot: true, to: toReplica},
+	wire.KindGetLog:             {slot: true, to: toReplica},
+	wire.KindLog:                {lane: laneBulk, to: toReplica},
+	wire.KindForm:               {slot: true, to: toReplica},
+	wire.KindRecovery:           {slot: true, to: toReplica},
+	wire.KindRecoveryResponse:   {slot: true, to: toReplica},
+	wire.KindRecoveringToo:      {slot: true, to: toReplica},
+	wire.KindStaleIncarnation:   {slot: true, to: toReplica},
+	wire.KindProbe:              {slot: true, to: toReplica},
+	wire.KindProbeReply:         {slot: true, to: toClient | toOperator},
+}
+
+// A Reason is why a host dropped a message. All of them count as loss to the machines.
+type Reason uint8
+
+// The reasons.
+const (
+	ReasonMalformed  Reason = iota + 1 // does not decode
+	ReasonForged                       // from another sender than the session's peer
+	ReasonNoMachine                    // for a machine that this host does not have, or no longer
+	ReasonRefused                      // the transport did not take it: no session or no room
+	ReasonLocalBound                   // more than localMax messages within the host
+
+	reasonMax = ReasonLocalBound
+)
+
+var reasonNames = [...]string{
+	ReasonMalformed: "malformed", ReasonForged: "forged", ReasonNoMachine: "no-machine",
+	ReasonRefused: "refused", ReasonLocalBound: "local-bound",
+}
+
+func (r Reason) String() string {
+	if int(r) < len(reasonNames) && reasonNames[r] != "" {
+		return reasonNames[r]
+	}
+	return "reason(" + strconv.Itoa(int(r)) + ")"
+}
+
+func (h *Host) drop(r Reason) { h.dropped[r]++ }
+
+// receive handles a message of the session with d.From. That peer speaks for itself and, if it is
+// a replica, for the clients in its process.
+func (h *Host) receive(now time.Duration, d frag.Delivery, out *Effects) {
+	header, m, err := h.decoder.Decode(d.Bytes)
+	if err != nil {
+		h.drop(ReasonMalformed)
+		return
+	}
+	if header.From != d.From && !(header.From.IsClient() && header.From.Home() == d.From) {
+		h.drop(ReasonForged)
+		return
+	}
+	h.hand(now, header, m, out)
+	h.send(now, out)
+}
+
+// hand gives a message to the machines that its kind is for.
+func (h *Host) hand(now time.Duration, header *wire.Header, m wire.Message, out *Effects) {
+	to := routes[m.Kind()].to
+	if to&toReplica != 0 {
+		if h.replica == nil {
+			h.drop(ReasonNoMachine)
+			return
+		}
+		h.replica.Step(now, header, m, &out.protocol)
+	}
+	if to&toClient != 0 {
+		h.client.Step(now, header, m, &out.protocol)
+	}
+	if to&toOperator != 0 {
+		h.operator.Step(now, header, m, &out.protocol)
+	}
+}
+
+// send sends off the messages that the machines have made. Those for a machine of this host are
+// handed over on the spot; what they give rise to joins the end of the list. A message that goes
+// to several peers in a row is encoded once.
+func (h *Host) send(now time.Duration, out *Effects) {
+	local := 0
+	encoded := -1 // index of the message whose encoding h.encoded is
+	for i := 0; i < len(out.protocol.Messages); i++ {
+		e := out.protocol.Messages[i]
+		if reply, ok := e.Message.(*wire.ProbeReply); ok {
+			h.fillRoundTrips(reply)
+		}
+		peer := e.To
+		if peer.IsClient() && peer.Home() != 0 {
+			peer = peer.Home()
+		}
+		if peer != h.self {
+			if encoded < 0 || !sameMessage(&e, &out.protocol.Messages[encoded]) {
+				h.encoded = h.encoder.Append(h.encoded[:0], &e.Header, e.Message)
+				encoded = i
+			}
+			h.transmit(now, peer, e.Message.Kind())
+			continue
+		}
+		local++
+		switch {
+		case e.To != h.self && e.To != h.guest:
+			h.drop(ReasonNoMachine) // a client of an earlier run of this process
+		case local > localMax:
+			h.drop(ReasonLocalBound)
+		default:
+			h.hand(now, &e.Header, e.Message, out)
+		}
+	}
+	out.protocol.Messages = out.protocol.Messages[:0]
+}
+
+func sameMessage(a, b *wire.Envelope) bool { return a.Message == b.Message && a.Header == b.Header }
+
+// transmit gives the encoded message to the transport.
+func (h *Host) transmit(now time.Duration, to wire.Peer, kind wire.Kind) {
+	taken := false
+	if r := routes[kind]; r.slot {
+		taken = h.endpoint.SendLatest(now, to, uint8(kind), h.encoded)
+	} else {
+		taken = h.endpoint.Send(now, to, r.lane, h.encoded)
+	}
+	if !taken {
+		h.drop(ReasonRefused)
+	}
+}
+
+// fillRoundTrips completes a replica's report with what only the transport knows.
+func (h *Host) fillRoundTrips(m *wire.ProbeReply) {
+	for i := range m.Peers {
+		if s, ok := h.endpoint.PeerStats(m.Peers[i].ID); ok {
+			m.Peers[i].RTTMicros = uint64(s.SRTT / time.Microsecond)
+		}
+	}
+}
