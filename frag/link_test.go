@@ -238,3 +238,5 @@ func text(seed uint64, n int) []byte {
 	}
 	return b
 }
+
+func (m message) String() string { return fmt.Sprintf("%v:%.20q", m.from, m.bytes) }

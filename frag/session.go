@@ -55,7 +55,6 @@ type terms struct {
 // other. The peer has to confirm it if it is ours; if it is the peer's, it just did.
 func (e *Endpoint) beginSession(now time.Duration, p *peer, t *terms) {
 	e.cancelOpening(p, t.index)
-	e.withdrawOffers(p)
 	e.endSession(p)
 	s := &p.session
 	s.active, s.confirmed, s.ours = true, false, t.ours
@@ -130,7 +129,10 @@ func (e *Endpoint) onDatagram(now time.Duration, from netip.AddrPort, d []byte, 
 // received only if all of it could be applied: else it will be sent again.
 func (e *Endpoint) onFrames(now time.Duration, p *peer, from netip.AddrPort, size int, h *wire.DatagramHeader, payload []byte, out *Effects) {
 	s := &p.session
-	s.confirmed = true
+	if !s.confirmed {
+		s.confirmed = true
+		e.withdrawOffers(p) // asked for before the peer took this session
+	}
 	s.heardAt, s.silentFrom = now, now
 	if p.isClient() {
 		e.touch(p)

@@ -1,0 +1,391 @@
+package frag
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"vrnode/wire"
+)
+
+// record keeps a copy of every datagram on the network.
+func (l *lab) record() *[]flight {
+	var all []flight
+	l.filter = func(from, to *end, b []byte) bool {
+		all = append(all, flight{from: from, to: to, bytes: bytes.Clone(b)})
+		return true
+	}
+	return &all
+}
+
+func typeOf(b []byte) wire.DatagramType { return wire.DatagramType(b[0] & 0xf) }
+
+func TestRestartOfPeer(t *testing.T) {
+	for name, incarnation := range map[string]wire.Incarnation{"later": 9, "same": 5, "clock went back": 2} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, 1)
+			a, b := l.add(1, 5, 1, 1, 2), l.add(2, 5, 2, 1, 2)
+			old := l.record()
+			l.connect(a, b)
+			a.Send(l.now, 2, 1, []byte("before"))
+			b.Send(l.now, 1, 1, text(1, 20_000))
+			l.run(time.Second, func() bool { return len(a.got) == 1 && len(b.got) == 1 })
+			l.filter = nil
+
+			b.start(incarnation, 77, 1, 2)
+			restart := l.now
+			a.Send(l.now, 2, 1, []byte("lost in the restart"))
+			l.run(time.Second, func() bool { return a.session(2).active && a.session(2).remote.Nonce != 0 && a.counters(2).Sessions == 2 })
+			// One round trip for the RESET, one for the handshake.
+			if took := l.now - restart; took > 4*l.delay {
+				t.Errorf("a new session took %v", took)
+			}
+			a.Send(l.now, 2, 1, []byte("after"))
+			l.run(time.Second, func() bool { return len(b.got) == 1 })
+			if string(b.got[0].bytes) != "after" {
+				t.Errorf("%q was delivered", b.got[0].bytes)
+			}
+			b.Send(l.now, 1, 1, []byte("answer"))
+			a.got = nil
+			l.run(time.Second, func() bool { return len(a.got) == 1 })
+
+			sessions := a.counters(2).Sessions
+			for range 3 {
+				for _, f := range *old {
+					l.inject(f.from, f.to, bytes.Clone(f.bytes), time.Duration(l.rng.IntN(1e6)))
+				}
+				l.pass(10 * time.Millisecond)
+			}
+			if len(a.got) != 1 || len(b.got) != 1 {
+				t.Error("old datagrams delivered something")
+			}
+			if a.counters(2).Sessions != sessions || b.counters(1).Sessions != 1 {
+				t.Error("old datagrams made a session")
+			}
+		})
+	}
+}
+
+func (n *end) session(id wire.Peer) *session      { return &n.find(id).session }
+func (n *end) counters(id wire.Peer) PeerCounters { return n.find(id).counters }
+
+// TestRestartedPeerSpeaksFirst: it displaces the session that its dead run had, in about one round
+// trip.
+func TestRestartedPeerSpeaksFirst(t *testing.T) {
+	l := newLab(t, 1)
+	a, b := l.add(1, 5, 1, 1, 2), l.add(2, 5, 2, 1, 2)
+	l.connect(a, b)
+	b.start(3, 99, 1, 2)
+	restart := l.now
+	b.Send(l.now, 1, 1, []byte("here again"))
+	l.run(time.Second, func() bool { return len(a.got) == 1 })
+	if took := l.now - restart; took > 3*l.delay {
+		t.Errorf("took %v", took)
+	}
+	a.Send(l.now, 2, 1, []byte("welcome"))
+	l.run(time.Second, func() bool { return len(b.got) == 1 })
+	if s, _ := a.PeerStats(2); s.Incarnation != 3 || s.Sessions != 2 {
+		t.Errorf("incarnation %d, %d sessions", s.Incarnation, s.Sessions)
+	}
+}
+
+func TestHelloOfDeadRun(t *testing.T) {
+	l := newLab(t, 1)
+	a, b := l.add(1, 5, 1, 1, 2), l.add(2, 5, 2, 1, 2)
+	all := l.record()
+	b.Send(l.now, 1, 1, []byte("first run"))
+	l.run(time.Second, func() bool { return len(a.got) == 1 })
+	hello := (*all)[0]
+	if typeOf(hello.bytes) != wire.DatagramHello {
+		t.Fatalf("%v came first", typeOf(hello.bytes))
+	}
+	l.filter = nil
+	b.start(4, 99, 1, 2)
+	b.Send(l.now, 1, 1, []byte("second run"))
+	l.run(time.Second, func() bool { return len(a.got) == 2 })
+
+	session := a.session(2).index
+	for i := range 50 {
+		l.inject(b, a, bytes.Clone(hello.bytes), time.Duration(i)*100*time.Microsecond)
+		b.Send(l.now, 1, 1, []byte("still here"))
+		l.pass(200 * time.Microsecond)
+	}
+	l.pass(time.Second)
+	if a.session(2).index != session || len(a.got) != 52 {
+		t.Errorf("the session was disturbed: %d of 52 messages", len(a.got))
+	}
+	if s := b.Stats(); s.Dropped(ReasonStaleHandshake) == 0 {
+		t.Error("no HELLO_ACK was answered by nobody")
+	}
+}
+
+// TestHelloOfDeadRunDuringHandshake: belated HELLOs arrive while the new run opens its session.
+func TestHelloOfDeadRunDuringHandshake(t *testing.T) {
+	l := newLab(t, 1)
+	a, b := l.add(1, 5, 1, 1, 2), l.add(2, 5, 2, 1, 2)
+	var old [][]byte
+	for run := range uint64(10) {
+		b.start(5, 100+run, 1, 2)
+		l.filter = func(from, to *end, d []byte) bool { old = append(old, bytes.Clone(d)); return false }
+		b.Send(l.now, 1, 1, []byte("dead"))
+		l.pass(time.Millisecond)
+	}
+	l.filter = nil
+	b.start(5, 200, 1, 2)
+	b.Send(l.now, 1, 1, []byte("alive"))
+	for i, d := range old {
+		l.inject(b, a, d, l.delay+time.Duration(i)*20*time.Microsecond)
+	}
+	if took := l.run(time.Second, func() bool { return len(a.got) > 0 }); took > 100*time.Millisecond {
+		t.Errorf("took %v", took)
+	}
+	b.Send(l.now, 1, 1, []byte("alive"))
+	l.run(100*time.Millisecond, func() bool { return len(a.got) > 1 })
+}
+
+func TestCrossedOpen(t *testing.T) {
+	for seed := range uint64(300) {
+		l := newLab(t, seed, 1, 2)
+		a, b := l.ends[0], l.ends[1]
+		l.jitter, l.reorder = 300*time.Microsecond, 0.5
+		if seed%3 == 0 {
+			l.loss, l.dup = 0.2, 0.1
+		}
+		a.Send(0, 2, 1, []byte("from a"))
+		l.pass(time.Duration(seed%20) * 30 * time.Microsecond)
+		b.Send(l.now, 1, 1, []byte("from b"))
+		l.pass(2 * time.Second)
+		x, y := a.session(2), b.session(1)
+		if !x.active || !y.active || x.remoteIndex != y.index || y.remoteIndex != x.index {
+			t.Fatalf("seed %d: no common session", seed)
+		}
+		if len(a.got) == 0 || len(b.got) == 0 {
+			t.Errorf("seed %d: a got %d, b got %d", seed, len(a.got), len(b.got))
+		}
+		if l.loss == 0 && (a.counters(2).Sessions > 2 || b.counters(1).Sessions > 2) {
+			t.Errorf("seed %d: %d and %d sessions", seed, a.counters(2).Sessions, b.counters(1).Sessions)
+		}
+		l.loss = 0
+		a.got, b.got = nil, nil
+		a.Send(l.now, 2, 1, []byte("again"))
+		b.Send(l.now, 1, 1, []byte("again"))
+		l.run(time.Second, func() bool { return len(a.got) == 1 && len(b.got) == 1 })
+	}
+}
+
+func TestForgedReset(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.connect(a, b)
+	l.delay = 10 * time.Millisecond
+	a.Send(l.now, 2, 1, []byte("in flight"))
+	l.tick(a)
+	s := a.session(2)
+	reset := func(r wire.Reset) {
+		d := wire.AppendReset(make([]byte, wire.DatagramHeaderSize), &r)
+		wire.Stamp(d, &wire.DatagramHeader{Type: wire.DatagramReset, Length: uint16(len(d) - wire.DatagramHeaderSize)}, wire.ResetBinding())
+		a.Step(l.now, b.addr, d, &a.out)
+	}
+	number := s.sent.next - 1
+	reset(wire.Reset{Sender: 2, To: s.remoteIndex, Number: number + 1})
+	reset(wire.Reset{Sender: 2, To: s.remoteIndex, Number: number - 1000})
+	reset(wire.Reset{Sender: 2, To: s.remoteIndex, Number: 0})
+	reset(wire.Reset{Sender: 2, To: s.remoteIndex + 1<<16, Number: number})
+	reset(wire.Reset{Sender: 3, To: s.remoteIndex, Number: number})
+	if !s.active || a.Stats().dropped[ReasonStaleHandshake] != 5 {
+		t.Fatalf("a forged RESET was believed; %d were dropped", a.Stats().dropped[ReasonStaleHandshake])
+	}
+	reset(wire.Reset{Sender: 2, To: s.remoteIndex, Number: number})
+	if s.active || !a.find(2).opening.active {
+		t.Error("a true RESET was not believed")
+	}
+}
+
+func TestResetIsNeverLongerThanItsTriggerAndLimited(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a := l.ends[0]
+	for size := wire.DatagramHeaderSize; size < 100; size++ {
+		d := make([]byte, size)
+		wire.Stamp(d, &wire.DatagramHeader{To: 77, Number: 5}, 1)
+		var out Effects
+		a.Step(time.Duration(size)*time.Second, addressOf(2), d, &out)
+		if len(out.Datagrams) == 0 {
+			if size >= wire.ResetSize {
+				t.Errorf("%d bytes are not answered", size)
+			}
+			continue
+		}
+		if n := len(out.Datagrams[0].Bytes); n > size {
+			t.Errorf("%d bytes are answered with %d", size, n)
+		}
+		before := a.Stats()
+		a.Step(time.Duration(size)*time.Second, addressOf(2), out.Datagrams[0].Bytes, &out)
+		if after := a.Stats(); after.Resets != before.Resets {
+			t.Error("a RESET is answered with a RESET")
+		}
+	}
+	var out Effects
+	d := make([]byte, 100)
+	wire.Stamp(d, &wire.DatagramHeader{To: 77, Number: 5}, 1)
+	for range 10 * resetBurst {
+		a.Step(time.Hour, addressOf(2), d, &out)
+	}
+	if len(out.Datagrams) > resetBurst {
+		t.Errorf("%d RESETs at once", len(out.Datagrams))
+	}
+}
+
+func TestRefusedHellos(t *testing.T) {
+	hello := wire.Hello{Session: 1 << 20, Sender: wire.End{ID: 2, Incarnation: 1, Nonce: 7}, Target: 1}
+	make := func(change func(h *wire.Hello), size int) []byte {
+		h := hello
+		change(&h)
+		d := wire.AppendHello(make([]byte, wire.DatagramHeaderSize), &h)
+		n := len(d) - wire.DatagramHeaderSize
+		d = append(d, make([]byte, max(size-len(d), 0))...)
+		wire.Stamp(d, &wire.DatagramHeader{Type: wire.DatagramHello, Length: uint16(n)}, wire.HelloBinding())
+		return d
+	}
+	same := func(*wire.Hello) {}
+	damaged := make(same, wire.HelloSize)
+	damaged[600] ^= 1
+	for _, c := range []struct {
+		name string
+		d    []byte
+		want Reason
+	}{
+		{"good", make(same, wire.HelloSize), 0},
+		{"short", make(same, wire.HelloSize-1), ReasonHandshake},
+		{"another target", make(func(h *wire.Hello) { h.Target = 3 }, wire.HelloSize), ReasonWrongTarget},
+		{"unknown replica", make(func(h *wire.Hello) { h.Sender.ID = 4 }, wire.HelloSize), ReasonUnknownPeer},
+		{"neither replica nor client", make(func(h *wire.Hello) { h.Sender.ID = 1 << 40 }, wire.HelloSize), ReasonUnknownPeer},
+		{"myself", make(func(h *wire.Hello) { h.Sender.ID = 1 }, wire.HelloSize), ReasonUnknownPeer},
+		{"no index", make(func(h *wire.Hello) { h.Session = 0 }, wire.HelloSize), ReasonHandshake},
+		{"no nonce", make(func(h *wire.Hello) { h.Sender.Nonce = 0 }, wire.HelloSize), ReasonHandshake},
+		{"damaged padding", damaged, ReasonChecksum},
+	} {
+		l := newLab(t, 1, 1, 2)
+		a := l.ends[0]
+		var out Effects
+		a.Step(0, addressOf(2), c.d, &out)
+		if c.want == 0 {
+			if len(out.Datagrams) != 1 || len(out.Datagrams[0].Bytes) > len(c.d) || typeOf(out.Datagrams[0].Bytes) != wire.DatagramHelloAck {
+				t.Errorf("%s: answered with %v", c.name, out.Datagrams)
+			}
+			continue
+		}
+		if len(out.Datagrams) != 0 || a.Stats().dropped[c.want] != 1 {
+			t.Errorf("%s: not dropped for %v", c.name, c.want)
+		}
+	}
+}
+
+// TestHelloRepeated: all repetitions of a HELLO get the same offer, so that any of the answers will do.
+func TestHelloRepeated(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.delay = 100 * time.Millisecond // longer than the first retries
+	a.Send(0, 2, 1, []byte("x"))
+	l.run(time.Second, func() bool { return len(b.got) == 1 })
+	l.pass(2 * time.Second)
+	if a.counters(2).Sessions != 1 || b.counters(1).Sessions != 1 {
+		t.Errorf("%d and %d sessions", a.counters(2).Sessions, b.counters(1).Sessions)
+	}
+}
+
+func TestSessionFollowsPeerToItsNewAddress(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.connect(a, b)
+	b.addr = addressOf(200)
+	b.Send(l.now, 1, 1, []byte("moved"))
+	l.run(time.Second, func() bool { return len(a.got) == 1 })
+	a.Send(l.now, 2, 1, []byte("seen"))
+	l.run(time.Second, func() bool { return len(b.got) == 1 })
+	if a.counters(2).Sessions != 1 {
+		t.Error("a move costs a session")
+	}
+}
+
+func TestClients(t *testing.T) {
+	l := newLab(t, 1, 1)
+	a := l.ends[0]
+	const more = 50
+	var clients []*end
+	for i := range ClientsMax + more {
+		c := l.add(wire.ClientPeer(uint64(i+1)<<16, 0), 0, uint64(1000+i), 1)
+		clients = append(clients, c)
+	}
+	l.ends = l.ends[:1]
+	exchange := func(c *end) {
+		l.ends = append(l.ends[:1], c)
+		got := len(a.got)
+		for len(a.got) == got {
+			c.Send(l.now, 1, 2, []byte("request"))
+			l.pass(time.Millisecond)
+		}
+		if !a.Send(l.now, c.id, 2, []byte("reply")) {
+			t.Fatal("a reply was refused")
+		}
+		l.run(time.Second, func() bool { return len(c.got) > 0 })
+		c.got = nil
+	}
+	for i, c := range clients {
+		exchange(c)
+		if i%100 == 0 {
+			exchange(clients[0]) // stays, because it is heard
+		}
+	}
+	s := a.Stats()
+	if s.Clients != ClientsMax || s.Evicted != more {
+		t.Errorf("%d clients, %d evicted", s.Clients, s.Evicted)
+	}
+	if a.find(clients[0].id) == nil || a.find(clients[1].id) != nil {
+		t.Error("the wrong clients were evicted")
+	}
+	exchange(clients[1]) // an evicted client comes back by itself
+	if n := clients[1].counters(1).Sessions; n != 2 {
+		t.Errorf("it took %d sessions", n)
+	}
+}
+
+// TestClientHellosEvictNobody: only who proves that it is there takes another one's place.
+func TestClientHellosEvictNobody(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	client := l.add(wire.ClientPeer(1<<30, 0), 0, 5, 1)
+	client.Send(0, 1, 2, []byte("x"))
+	l.run(time.Second, func() bool { return len(a.got) == 1 })
+	var out Effects
+	for i := range uint64(3 * ClientsMax) {
+		d := wire.AppendHello(make([]byte, wire.DatagramHeaderSize, wire.HelloSize), &wire.Hello{
+			Session: 1, Sender: wire.End{ID: wire.ClientPeer(i<<20, 0), Nonce: i + 1}, Target: 1,
+		})
+		n := len(d) - wire.DatagramHeaderSize
+		d = d[:wire.HelloSize]
+		wire.Stamp(d, &wire.DatagramHeader{Type: wire.DatagramHello, Length: uint16(n)}, wire.HelloBinding())
+		a.Step(l.now, addressOf(9), d, &out)
+		out.Reset()
+	}
+	if s := a.Stats(); s.Clients != 1 || s.Evicted != 0 || len(a.indexes.table) > clientOffersMax+10 {
+		t.Errorf("%d clients, %d evicted, %d indexes", s.Clients, s.Evicted, len(a.indexes.table))
+	}
+	b.Send(l.now, 1, 1, []byte("replicas still get through"))
+	l.run(time.Second, func() bool { return len(a.got) == 2 })
+}
+
+// TestClientVanishes: what is queued for a silent client, and the client, are dropped.
+func TestClientVanishes(t *testing.T) {
+	l := newLab(t, 1, 1)
+	a := l.ends[0]
+	client := l.add(wire.ClientPeer(1<<30, 0), 0, 5, 1)
+	client.Send(0, 1, 2, []byte("x"))
+	l.run(time.Second, func() bool { return len(a.got) == 1 })
+	l.filter = func(from, to *end, b []byte) bool { return false }
+	a.Send(l.now, client.id, 2, text(1, 100_000))
+	a.SendLatest(l.now, client.id, 2, []byte("x"))
+	l.pass(silenceMax + time.Second)
+	if s := a.Stats(); s.Clients != 0 || s.Queued != 0 || a.Deadline() != Never {
+		t.Errorf("%d clients, %d bytes queued", s.Clients, s.Queued)
+	}
+}

@@ -1,0 +1,140 @@
+package frag
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestUrgentOvertakesBulk(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		send func(l *lab, n *end)
+	}{
+		{"lane 0", func(l *lab, n *end) { n.Send(l.now, 2, 0, []byte("urgent")) }},
+		{"lane 1", func(l *lab, n *end) { n.Send(l.now, 2, 1, []byte("urgent")) }},
+		{"slot", func(l *lab, n *end) { n.SendLatest(l.now, 2, 3, []byte("urgent")) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t, 1, 1, 2)
+			a, b := l.ends[0], l.ends[1]
+			l.connect(a, b)
+			l.delay = time.Millisecond
+			for range 4 {
+				a.Send(l.now, 2, 3, text(1, 1<<20))
+			}
+			l.pass(500 * time.Microsecond) // the window is full
+			c.send(l, a)
+			took := l.run(time.Second, func() bool { return len(b.got) > 0 })
+			if string(b.got[0].bytes) != "urgent" || took > l.delay {
+				t.Errorf("%d bytes came first, after %v", len(b.got[0].bytes), took)
+			}
+		})
+	}
+}
+
+// TestBulkIsNotStarved: lane 3 gets its share although lane 0 always has something to send.
+func TestBulkIsNotStarved(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.connect(a, b)
+	a.Send(l.now, 2, 3, text(1, 100_000))
+	bulk := false
+	b.onMessage = func(m Delivery) { bulk = bulk || len(m.Bytes) == 100_000 }
+	l.run(5*time.Second, func() bool {
+		for a.Stats().Queued < 1<<20 {
+			a.Send(l.now, 2, 0, text(1, 1000))
+		}
+		return bulk
+	})
+}
+
+func TestSmallMessagesShareDatagrams(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.connect(a, b)
+	before := a.Stats().DatagramsOut
+	for range 160 {
+		a.Send(l.now, 2, 0, text(1, 49))
+	}
+	l.run(time.Second, func() bool { return len(b.got) == 160 })
+	if n := a.Stats().DatagramsOut - before; n > 11 {
+		t.Errorf("160 small messages took %d datagrams", n)
+	}
+}
+
+func TestSlotKeepsTheNewest(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.connect(a, b)
+	for i := range 10 {
+		a.SendLatest(l.now, 2, 4, fmt.Append(nil, i))
+		a.SendLatest(l.now, 2, 5, fmt.Append(nil, 100+i))
+	}
+	l.pass(10 * time.Millisecond)
+	if len(b.got) != 2 || string(b.got[0].bytes) != "9" || string(b.got[1].bytes) != "109" {
+		t.Errorf("delivered %v", b.got)
+	}
+}
+
+func TestSlotNeverGoesBack(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	lossy(l)
+	newest := -1
+	b.onMessage = func(m Delivery) {
+		var i int
+		fmt.Sscan(string(m.Bytes), &i)
+		if i <= newest {
+			t.Errorf("%d was delivered after %d", i, newest)
+		}
+		newest = i
+	}
+	for i := range 500 {
+		a.SendLatest(l.now, 2, 4, fmt.Append(nil, i))
+		l.pass(time.Duration(l.rng.IntN(2e6)))
+	}
+	l.run(time.Second, func() bool { return newest == 499 })
+}
+
+// TestLostNewestIsSentAgain: the newest message of a slot arrives even if it was lost, and one
+// that was replaced is not sent again.
+func TestLostNewestIsSentAgain(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.connect(a, b)
+	l.filter = func(from, to *end, d []byte) bool { return false }
+	a.SendLatest(l.now, 2, 4, []byte("old"))
+	l.pass(100 * time.Microsecond)
+	a.SendLatest(l.now, 2, 4, []byte("new"))
+	l.pass(100 * time.Microsecond)
+	l.filter = nil
+	took := l.run(time.Second, func() bool { return len(b.got) > 0 })
+	l.pass(time.Second)
+	if len(b.got) != 1 || string(b.got[0].bytes) != "new" {
+		t.Errorf("delivered %v", b.got)
+	}
+	if took > 10*time.Millisecond {
+		t.Errorf("took %v", took)
+	}
+	if a.find(2).hasQueued() {
+		t.Error("the slot is not empty after all was acknowledged")
+	}
+}
+
+// TestUnsentSlotSurvivesRestart: a slot message that had not been sent goes to the peer's new run.
+func TestUnsentSlotSurvivesRestart(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.connect(a, b)
+	b.start(2, 55, 1, 2)
+	a.SendLatest(l.now, 2, 1, []byte("sent"))
+	l.tick(a)
+	a.SendLatest(l.now, 2, 2, []byte("not sent"))
+	a.endSession(a.find(2))
+	l.run(time.Second, func() bool { return len(b.got) > 0 })
+	l.pass(time.Second)
+	if len(b.got) != 1 || string(b.got[0].bytes) != "not sent" {
+		t.Errorf("delivered %v", b.got)
+	}
+}
