@@ -1,0 +1,94 @@
+package tidy
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// arrows tells what each package may import: of ours, and of others by the short names below.
+// The standard library is free for all but the pure packages, internal/assert for all; test files
+// are not held to it. A star stands for any last element, alone for all of ours. A package that no
+// row names may not exist.
+var arrows = []struct{ packages, ours, others string }{
+	{"wire", "", "xxhash"},
+	{"frag", "wire", "xxhash"},
+	{"vr", "wire", ""},
+	{"statexfer", "wire", "xxhash compress"},
+	{"internal/stack", "wire frag vr statexfer", ""},
+
+	{"frag/udp", "wire", "x/sys"},
+	{"internal/loop", "internal/stack frag/udp", ""},
+	{"vr/node vr/client", "vr wire internal/stack internal/loop frag/udp", ""},
+	{"vr/machine/*", "", ""},
+	{"cmd/vrnode", "*", "cobra pflag hdrhistogram go-pretty progressbar"},
+
+	{"internal/sim", "wire vr internal/stack frag", "porcupine xxhash"},
+	{"internal/bench internal/demo", "wire vr vr/node vr/client vr/machine/*", "hdrhistogram"},
+	{"internal/golden", "", "go-internal"},
+	{"internal/assert internal/planted internal/tidy", "", ""},
+}
+
+// modules are the modules that arrows calls by a short name.
+var modules = map[string]string{
+	"cobra":        "github.com/spf13/cobra",
+	"compress":     "github.com/klauspost/compress",
+	"go-internal":  "github.com/rogpeppe/go-internal",
+	"go-pretty":    "github.com/jedib0t/go-pretty/v6",
+	"hdrhistogram": "github.com/HdrHistogram/hdrhistogram-go",
+	"pflag":        "github.com/spf13/pflag",
+	"porcupine":    "github.com/anishathalye/porcupine",
+	"progressbar":  "github.com/schollz/progressbar/v3",
+	"x/sys":        "golang.org/x/sys",
+	"xxhash":       "github.com/cespare/xxhash/v2",
+}
+
+func (t *tree) checkArrows(d *directory) {
+	if len(d.files) == 0 {
+		return
+	}
+	ours, others, found := arrowsFrom(d.path)
+	if !found {
+		t.report(d.files[0].Package, "no row of internal/tidy/arrows.go says what package %s may import", d.path)
+		return
+	}
+	for _, f := range d.files {
+		for _, spec := range f.Imports {
+			imported, _ := strconv.Unquote(spec.Path.Value)
+			if !mayImport(imported, ours, others) {
+				t.report(spec.Pos(), "%s may not import %s: see the arrows in CONTRIBUTING.md", d.path, imported)
+			}
+		}
+	}
+}
+
+// arrowsFrom returns what the package in a directory may import.
+func arrowsFrom(directory string) (ours, others []string, found bool) {
+	for _, row := range arrows {
+		for pattern := range strings.FieldsSeq(row.packages) {
+			if match, _ := path.Match(pattern, directory); match {
+				return append(strings.Fields(row.ours), "internal/assert"), strings.Fields(row.others), true
+			}
+		}
+	}
+	return nil, nil, false
+}
+
+func mayImport(imported string, ours, others []string) bool {
+	if own, is := strings.CutPrefix(imported, module+"/"); is {
+		return slices.Contains(ours, "*") || slices.ContainsFunc(ours, func(pattern string) bool {
+			match, _ := path.Match(pattern, own)
+			return match
+		})
+	}
+	if first, _, _ := strings.Cut(imported, "/"); !strings.Contains(first, ".") {
+		return true // the standard library
+	}
+	return slices.ContainsFunc(others, func(name string) bool { return within(imported, modules[name]) })
+}
+
+// within tells whether an import path is a package or one below it.
+func within(imported, parent string) bool {
+	return imported == parent || strings.HasPrefix(imported, parent+"/")
+}
