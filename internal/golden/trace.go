@@ -81,7 +81,7 @@ func parse(path, text string) (steps []step, tail string, err error) {
 	for line := range strings.Lines(text) {
 		number++
 		content := strings.TrimRight(line, " \t\n")
-		if inOutput && content != "" {
+		if inOutput && line != "\n" {
 			continue
 		}
 		inOutput = false
