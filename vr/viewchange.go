@@ -109,7 +109,8 @@ func (r *Replica) onStartViewChange(now time.Duration, h *wire.Header, out *Effe
 		r.startViewChange(now, h.View, out)
 	}
 	r.viewChange.votes[r.seat(h.From)] = vote{cast: true, at: now}
-	if r.isBackup() && now-r.backup.heard > 3*heartbeatInterval/2 {
+	voted := r.viewChange.votes[r.seat(r.cfg.Self)].cast
+	if !voted && r.isBackup() && now-r.backup.heard > 3*heartbeatInterval/2 {
 		r.suspect(now, out)
 		return 0
 	}
