@@ -35,7 +35,9 @@ func TestRestartOfPeer(t *testing.T) {
 			b.start(incarnation, 77, 1, 2)
 			restart := l.now
 			a.Send(l.now, 2, 1, []byte("lost in the restart"))
-			l.run(time.Second, func() bool { return a.session(2).active && a.session(2).remote.Nonce != 0 && a.counters(2).Sessions == 2 })
+			l.run(time.Second, func() bool {
+				return a.session(2).active && a.session(2).remote.Nonce != 0 && a.counters(2).Sessions == 2
+			})
 			// One round trip for the RESET, one for the handshake.
 			if took := l.now - restart; took > 4*l.delay {
 				t.Errorf("a new session took %v", took)
@@ -192,8 +194,8 @@ func TestForgedReset(t *testing.T) {
 	reset(wire.Reset{Sender: 2, To: s.remoteIndex, Number: 0})
 	reset(wire.Reset{Sender: 2, To: s.remoteIndex + 1<<16, Number: number})
 	reset(wire.Reset{Sender: 3, To: s.remoteIndex, Number: number})
-	if !s.active || a.Stats().dropped[ReasonStaleHandshake] != 5 {
-		t.Fatalf("a forged RESET was believed; %d were dropped", a.Stats().dropped[ReasonStaleHandshake])
+	if !s.active || a.Stats().Dropped(ReasonStaleHandshake) != 5 {
+		t.Fatalf("a forged RESET was believed; %d were dropped", a.Stats().Dropped(ReasonStaleHandshake))
 	}
 	reset(wire.Reset{Sender: 2, To: s.remoteIndex, Number: number})
 	if s.active || !a.find(2).opening.active {
@@ -274,7 +276,7 @@ func TestRefusedHellos(t *testing.T) {
 			}
 			continue
 		}
-		if len(out.Datagrams) != 0 || a.Stats().dropped[c.want] != 1 {
+		if len(out.Datagrams) != 0 || a.Stats().Dropped(c.want) != 1 {
 			t.Errorf("%s: not dropped for %v", c.name, c.want)
 		}
 	}

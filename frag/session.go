@@ -151,9 +151,7 @@ func (e *Endpoint) onFrames(now time.Duration, p *peer, from netip.AddrPort, siz
 		}
 		if r := e.onFrame(now, p, &e.frame, out); r != 0 {
 			e.drop(r)
-			if r == ReasonTrailer {
-				e.abandon(p)
-			}
+			e.onRefused(p, r)
 			return
 		}
 		asks = asks || e.frame.Type != wire.FrameAck
@@ -174,6 +172,17 @@ func (e *Endpoint) onFrames(now time.Duration, p *peer, from netip.AddrPort, siz
 	}
 	if s.received.due <= now {
 		p.ready = true
+	}
+}
+
+// onRefused follows a frame that was not applied.
+func (e *Endpoint) onRefused(p *peer, r Reason) {
+	switch {
+	case r == ReasonTrailer:
+		e.abandon(p) // its cells were acknowledged: in this session the message can not arrive
+	case r == ReasonBudget:
+		p.ready = true
+		p.session.ping = true // a sign of life: the peer must not take refusal for silence
 	}
 }
 

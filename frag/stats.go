@@ -26,7 +26,7 @@ type Stats struct {
 }
 
 // Dropped returns how many datagrams were dropped for a reason.
-func (s *Stats) Dropped(r Reason) uint64 { return s.dropped[r] }
+func (s Stats) Dropped(r Reason) uint64 { return s.dropped[r] }
 
 // PeerStats tells how one peer is reached.
 type PeerStats struct {

@@ -1,0 +1,136 @@
+package frag
+
+import (
+	"testing"
+	"time"
+
+	"vrnode/wire"
+)
+
+// A pair is two endpoints and a network that delivers at once.
+type pair struct {
+	a, b     *Endpoint
+	ab, ba   Effects
+	now      time.Duration
+	received int
+}
+
+func newPair(t testing.TB) *pair {
+	replicas := []Address{{1, addressOf(1)}, {2, addressOf(2)}}
+	p := &pair{
+		a: New(Config{Self: 1, Incarnation: 1, Seed: 1, Replicas: replicas}),
+		b: New(Config{Self: 2, Incarnation: 1, Seed: 2, Replicas: replicas}),
+	}
+	p.a.Send(0, 2, 0, []byte("connect"))
+	for range 100 {
+		p.turn()
+	}
+	if p.received != 1 {
+		t.Fatal("not connected")
+	}
+	return p
+}
+
+// turn lets 20 µs pass and everything that was sent arrive.
+func (p *pair) turn() {
+	p.now += 20 * time.Microsecond
+	p.a.Tick(p.now, &p.ab)
+	for _, d := range p.ab.Datagrams {
+		p.b.Step(p.now, addressOf(1), d.Bytes, &p.ba)
+	}
+	p.received += len(p.ba.Messages)
+	p.ab.Reset()
+	p.b.Tick(p.now, &p.ba)
+	for _, d := range p.ba.Datagrams {
+		p.a.Step(p.now, addressOf(2), d.Bytes, &p.ab)
+	}
+	p.received += len(p.ab.Messages)
+	p.ba.Reset()
+}
+
+func (p *pair) send(t testing.TB, lane Lane, message []byte) {
+	if !p.a.Send(p.now, 2, lane, message) {
+		t.Fatal("refused")
+	}
+	for want := p.received + 1; p.received < want; {
+		p.turn()
+	}
+}
+
+func TestNoAllocation(t *testing.T) {
+	p := newPair(t)
+	small, middle, large := text(1, 100), text(2, 64<<10), text(3, 1<<20)
+	lost := wire.Datagram{}
+	for _, c := range []struct {
+		name string
+		do   func()
+	}{
+		{"small message", func() { p.send(t, 0, small) }},
+		{"64 KiB message", func() { p.send(t, 1, middle) }},
+		{"1 MiB message", func() { p.send(t, 3, large) }},
+		{"slot message", func() { p.a.SendLatest(p.now, 2, 7, small); p.turn() }},
+		{"idle", func() { p.turn() }},
+		{"duplicate", func() {
+			p.a.Send(p.now, 2, 0, small)
+			p.a.Tick(p.now, &p.ab)
+			lost = p.ab.Datagrams[0]
+			for range 3 {
+				p.b.Step(p.now, addressOf(1), lost.Bytes, &p.ba)
+			}
+			p.ab.Reset()
+			p.turn()
+		}},
+		{"loss", func() {
+			p.a.Send(p.now, 2, 1, middle)
+			p.a.Tick(p.now, &p.ab)
+			p.ab.Reset() // all of it
+			for want := p.received + 1; p.received < want; {
+				p.turn()
+			}
+		}},
+	} {
+		for range 3000 {
+			c.do()
+			if c.name == "1 MiB message" && p.a.Stats().MessagesOut%1000 > 200 {
+				break
+			}
+		}
+		if n := testing.AllocsPerRun(20, c.do); n != 0 {
+			t.Errorf("%s: %v allocations", c.name, n)
+		}
+	}
+}
+
+func BenchmarkEndpointSmallMessage(b *testing.B) {
+	p := newPair(b)
+	message := text(1, 100)
+	b.ReportAllocs()
+	for b.Loop() {
+		p.send(b, 0, message)
+	}
+}
+
+// BenchmarkEndpointSmallMessages sends batches of 16, as a busy replica does.
+func BenchmarkEndpointSmallMessages(b *testing.B) {
+	p := newPair(b)
+	message := text(1, 100)
+	b.ReportAllocs()
+	for b.Loop() {
+		for range 15 {
+			p.a.Send(p.now, 2, 0, message)
+		}
+		p.send(b, 0, message)
+		p.received = 0
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/16, "ns/message")
+}
+
+func BenchmarkEndpointBulk(b *testing.B) {
+	p := newPair(b)
+	message := text(1, 1<<20)
+	b.SetBytes(1 << 20)
+	b.ReportAllocs()
+	for b.Loop() {
+		p.send(b, 3, message)
+	}
+}
