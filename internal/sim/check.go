@@ -62,6 +62,8 @@ type record struct {
 	effects   map[requestKey]wire.OpNumber
 	latest    map[wire.SessionNumber]wire.RequestNumber
 	replies   map[requestKey]uint64
+	// clockStepsBack: a run may take a smaller incarnation than one before it, and be fenced.
+	clockStepsBack bool
 	// formed is the list of members that an operator made the group from, if one did.
 	formed []wire.Member
 }

@@ -8,9 +8,9 @@ import (
 )
 
 // I11 Monotone: within a run view, last normal view, commit and executed ops and the crash vector
-// never fall; they stand in their order; and no replica halts but one that has been superseded.
+// never fall; they stand in their order; and no replica halts but one that has been superseded, or whose clock makes it look so.
 
-func checkMonotone(_ *record, s *subject) string {
+func checkMonotone(r *record, s *subject) string {
 	a, b := &s.before, &s.now
 	switch {
 	case b.View < a.View, b.LastNormal < a.LastNormal, b.Commit < a.Commit, b.Applied < a.Applied, b.Incarnation < a.Incarnation:
@@ -21,8 +21,11 @@ func checkMonotone(_ *record, s *subject) string {
 		return "is normal in a view that it has not completed: " + numbers(b)
 	case a.Status != wire.StatusRecovering && a.Status != 0 && b.Status == wire.StatusRecovering:
 		return "forgot that it was operational"
-	case b.Status == wire.StatusHalted && !s.zombie:
+	case b.Status == wire.StatusHalted && !(s.zombie || r.clockStepsBack && s.fenced()):
 		return "halted"
+	}
+	if a.Incarnation < b.Incarnation {
+		return "" // a clock that went backwards: the recovery has begun anew, as another run
 	}
 	for _, m := range a.CrashVector {
 		if s.knows(m.ID) < m.Incarnation {
@@ -34,4 +37,14 @@ func checkMonotone(_ *record, s *subject) string {
 
 func numbers(s *vr.Status) string {
 	return fmt.Sprintf("%v v=%d v'=%d n=%d k=%d applied=%d", s.Status, s.View, s.LastNormal, s.Op, s.Commit, s.Applied)
+}
+
+// fenced tells whether the step found that a later incarnation of the replica is known.
+func (s *subject) fenced() bool {
+	for _, e := range s.events {
+		if e.Kind == vr.EventHalted && e.Reason == vr.Fenced {
+			return true
+		}
+	}
+	return false
 }

@@ -32,7 +32,9 @@ func checkStart(r *record, s *subject) string {
 			return why
 		}
 	}
-	if v := r.started[s.now.View]; v != nil && v.by == s && s.now.Status == wire.StatusNormal {
+	// A step may append ops and leave the view: the log stays as it was left.
+	was := s.before.Status == wire.StatusNormal && s.before.View == s.now.LastNormal
+	if v := r.started[s.now.LastNormal]; v != nil && v.by == s && (was || s.now.Status == wire.StatusNormal) {
 		v.follow(s)
 	}
 	return ""

@@ -19,10 +19,9 @@ type subject struct {
 	changed wire.OpNumber
 	// applied are the ops that the step executed with effect on the state machine.
 	applied []application
-	// sent is what the step sent, and received what it was given, as far as that can be seen.
-	sent     []wire.Envelope
-	received *received
-	events   []vr.Event
+	// sent and events are what else the step did.
+	sent   []wire.Envelope
+	events []vr.Event
 }
 
 // A mark is what the checkers need of a log entry: the view it was first proposed in, and the
@@ -30,11 +29,6 @@ type subject struct {
 type mark struct {
 	view  wire.ViewNumber
 	chain wire.Chain
-}
-
-type received struct {
-	header  wire.Header
-	message wire.Message
 }
 
 // A replica is what the checkers see of a vr.Replica.

@@ -1,0 +1,99 @@
+package sim
+
+import (
+	"net/netip"
+	"time"
+
+	"vrnode/internal/stack"
+	"vrnode/vr"
+	"vrnode/wire"
+)
+
+// hostProcess is a whole process as it runs in production: a stack.Host, to which packets are
+// datagrams.
+type hostProcess struct {
+	host    *stack.Host
+	machine machine
+	effects stack.Effects
+	forming *formation // of an operator
+}
+
+// A formation is what an operator was told to do.
+type formation struct {
+	cluster wire.ClusterID
+	listed  []wire.Member
+}
+
+func newHost(cfg stack.Config) *hostProcess {
+	p := &hostProcess{}
+	if cfg.Self.IsReplica() {
+		cfg.Machine = &p.machine
+	}
+	p.host = stack.New(cfg)
+	return p
+}
+
+// newOperatorHost returns a host that forms a group as soon as all replicas have answered.
+func newOperatorHost(cfg stack.Config, cluster wire.ClusterID) *hostProcess {
+	p := newHost(cfg)
+	p.forming = &formation{cluster: cluster}
+	p.host.Operator().Probe(0)
+	return p
+}
+
+// firstPort is the port of site 0; all sites are at one address.
+const firstPort = 7000
+
+func addressOf(site int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), firstPort+uint16(site))
+}
+
+func siteAt(a netip.AddrPort) int { return int(a.Port()) - firstPort }
+
+func (p *hostProcess) step(now time.Duration, from int, packet []byte, out *output) {
+	p.effects.Reset()
+	p.host.Step(now, addressOf(from), packet, &p.effects)
+	if f := p.forming; f != nil {
+		form(p.host.Operator(), now, f.cluster, &f.listed)
+	}
+	p.end(out)
+}
+
+func (p *hostProcess) tick(now time.Duration, out *output) {
+	p.effects.Reset()
+	p.host.Tick(now, &p.effects)
+	p.end(out)
+}
+
+func (p *hostProcess) end(out *output) {
+	for _, d := range p.effects.Datagrams {
+		out.packets = append(out.packets, outgoing{siteAt(d.Addr), d.Bytes})
+	}
+	out.events, out.results = p.effects.Events, p.effects.Results
+}
+
+func (p *hostProcess) deadline() time.Duration { return p.host.Deadline() }
+
+func (p *hostProcess) submit(now time.Duration, command []byte) (wire.RequestNumber, bool) {
+	return p.host.Submit(now, command)
+}
+
+func (p *hostProcess) replica() (*vr.Replica, *machine) { return p.host.Replica(), &p.machine }
+
+func (p *hostProcess) formed() ([]wire.Member, bool) {
+	if p.forming == nil {
+		return nil, false
+	}
+	return p.forming.listed, p.forming.listed != nil && p.host.Operator().Done()
+}
+
+// form lets an operator go on from probing to forming, once.
+func form(o *vr.Operator, now time.Duration, cluster wire.ClusterID, listed *[]wire.Member) {
+	if *listed != nil || !o.Done() || o.CanForm() != "" {
+		return
+	}
+	for _, a := range o.Answers() {
+		*listed = append(*listed, wire.Member{ID: a.ID, Incarnation: a.Incarnation})
+	}
+	o.Form(now, cluster)
+}

@@ -1,0 +1,42 @@
+package sim
+
+import (
+	"encoding/binary"
+	"strconv"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"vrnode/wire"
+)
+
+// machine is the state machine of simulated replicas: an accumulator that tells its sum and the op
+// that made it. It writes down what it executed, for the checkers.
+type machine struct {
+	sum     int64
+	digest  uint64
+	applied []application
+	scratch []byte
+}
+
+// Apply adds the number of a command "add 5" and returns "sum@op".
+func (m *machine) Apply(op uint64, command []byte) []byte {
+	n, _ := strconv.ParseInt(strings.TrimPrefix(string(command), "add "), 10, 64)
+	m.sum += n
+	m.scratch = binary.LittleEndian.AppendUint64(m.scratch[:0], m.digest)
+	m.scratch = binary.LittleEndian.AppendUint64(m.scratch, op)
+	m.digest = xxhash.Sum64(append(m.scratch, command...))
+	m.scratch = strconv.AppendInt(m.scratch[:0], m.sum, 10)
+	m.scratch = append(m.scratch, '@')
+	m.scratch = strconv.AppendUint(m.scratch, op, 10)
+	m.applied = append(m.applied, application{op: wire.OpNumber(op), digest: m.digest, result: xxhash.Sum64(m.scratch)})
+	return m.scratch
+}
+
+// opOf returns the op that a result names, and the sum, or false if it is not a machine's.
+func opOf(result []byte) (sum int64, op wire.OpNumber, ok bool) {
+	left, right, found := strings.Cut(string(result), "@")
+	sum, err := strconv.ParseInt(left, 10, 64)
+	n, err2 := strconv.ParseUint(right, 10, 64)
+	return sum, wire.OpNumber(n), found && err == nil && err2 == nil
+}

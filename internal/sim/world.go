@@ -1,0 +1,326 @@
+package sim
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"vrnode/vr"
+	"vrnode/wire"
+)
+
+// never is when nothing happens any more.
+const never time.Duration = math.MaxInt64
+
+// A World is a group, its clients and the network between them, in virtual time.
+type World struct {
+	choose Chooser
+	now    time.Duration
+	sites  []*site
+	net    network
+	record *record
+	trace  *trace
+	out    output
+	// violation is the first one found; the World stands still from then on.
+	violation *Violation
+	stats     Stats
+	idle      int // steps since time moved
+	zombie    int // the site of a zombie, 0 if there can be none
+	// onResult hears of each finished request of the client at a site.
+	onResult func(site int, r vr.Result)
+	// onStep is called after each step, with what it did.
+	onStep func(site int, out *output)
+}
+
+// Stats counts what happened in a run.
+type Stats struct {
+	Steps, Packets, Commits, Views, Crashes, Recoveries, Faults int
+}
+
+// A site is a place in the network at which a process can run.
+type site struct {
+	name    string
+	peer    wire.Peer
+	process process       // nil while nothing runs here
+	born    time.Duration // when the clock of the process showed 0
+	paused  time.Duration // the process does nothing before then
+	subject *subject      // of a replica
+}
+
+// Bounds on what a sane group does. More is a loop or a storm.
+const (
+	busyMax   = 20_000  // steps without time moving on
+	flightMax = 50_000  // packets in flight
+	stepsMax  = 150_000 // steps of a run
+)
+
+func newWorld(c Chooser, n, sites int, t *trace) *World {
+	w := &World{choose: c, net: newNetwork(c, sites), record: newRecord(n), trace: t}
+	for i := range sites {
+		w.sites = append(w.sites, &site{name: siteName(i, n)})
+	}
+	return w
+}
+
+func siteName(i, n int) string {
+	if i < n {
+		return fmt.Sprint(i + 1)
+	}
+	return string(rune('a' + i - n))
+}
+
+// siteOf returns the lowest site of a peer, or -1.
+func (w *World) siteOf(p wire.Peer) int {
+	for i, s := range w.sites {
+		if s.peer == p {
+			return i
+		}
+	}
+	return -1
+}
+
+// run starts a process at a site.
+func (w *World) run(i int, p wire.Peer, process process) {
+	s := w.sites[i]
+	s.peer, s.process, s.born, s.paused = p, process, w.now, 0
+	if r, _ := process.replica(); r != nil {
+		s.subject = &subject{id: p}
+		w.record.members[p-1] = s.subject
+		w.look(s, &output{})
+	}
+}
+
+// kill ends the process at a site, and all that it knew.
+func (w *World) kill(i int) {
+	s := w.sites[i]
+	if s.subject != nil && !s.subject.zombie {
+		w.record.members[s.peer-1] = nil
+	}
+	s.process, s.subject = nil, nil
+}
+
+// move puts the process of a member to the site of zombies, where its number is not looked for.
+func (w *World) move(member, zombie int) {
+	from, to := w.sites[member], w.sites[zombie]
+	to.peer, to.process, to.born, to.paused, to.subject = from.peer, from.process, from.born, from.paused, from.subject
+	to.subject.zombie = true
+	w.record.members[member] = nil
+	from.process, from.subject = nil, nil
+}
+
+// deadline returns when the process at a site next wants to be called, in the World's time.
+func (s *site) deadline() time.Duration {
+	if s.process == nil {
+		return never
+	}
+	d := s.process.deadline()
+	if d > never-s.born {
+		return never
+	}
+	return max(s.born+d, s.paused)
+}
+
+// next returns when something happens next, and the site whose timer it is, or -1 for a packet.
+func (w *World) next() (at time.Duration, timer int) {
+	at, timer = w.net.next(), -1
+	for i, s := range w.sites {
+		if d := s.deadline(); d <= at && d != never {
+			at, timer = d, i
+		}
+	}
+	return max(at, w.now), timer
+}
+
+// step makes the next thing happen, if it does before until, and tells whether it did.
+func (w *World) step(until time.Duration) bool {
+	at, timer := w.next()
+	if at >= until || w.violation != nil {
+		return false
+	}
+	if !w.sane(at) {
+		return false
+	}
+	w.now = at
+	if timer >= 0 {
+		w.tick(timer)
+		return true
+	}
+	w.deliver(w.net.take())
+	return true
+}
+
+// sane is L11: no busy loops, no storms of messages.
+func (w *World) sane(at time.Duration) bool {
+	w.idle++
+	if at > w.now {
+		w.idle = 0
+	}
+	if w.idle > busyMax || len(w.net.queue) > flightMax || w.stats.Steps > stepsMax {
+		w.fail("L11 no storm", fmt.Sprintf("%d steps, the last %d at one time; %d packets are in flight", w.stats.Steps, w.idle, len(w.net.queue)))
+		return false
+	}
+	return true
+}
+
+// advance makes everything happen up to a time.
+func (w *World) advance(until time.Duration) {
+	for w.step(until) {
+	}
+	if w.violation == nil {
+		w.now = max(w.now, until)
+	}
+}
+
+func (w *World) tick(i int) {
+	s := w.sites[i]
+	w.trace.mix(w.now, i, nil)
+	w.out.reset()
+	if w.guard(s, func() { s.process.tick(w.now-s.born, &w.out) }) {
+		w.after(i)
+	}
+}
+
+func (w *World) deliver(p packet) {
+	p.to = w.misdirect(p)
+	s := w.sites[p.to]
+	switch {
+	case s.process == nil || w.net.cut[p.from][p.to]:
+		w.net.recycle(p.bytes)
+		return
+	case w.now < s.paused:
+		w.net.again(p, s.paused)
+		return
+	}
+	w.stats.Packets++
+	w.trace.mix(w.now, p.to, p.bytes)
+	if w.trace.wanted() {
+		w.trace.line(w.now, s.name+"<-"+w.sites[p.from].name, describePacket(p.bytes), "")
+	}
+	w.out.reset()
+	if w.guard(s, func() { s.process.step(w.now-s.born, p.from, p.bytes, &w.out) }) {
+		w.after(p.to)
+	}
+	w.net.recycle(p.bytes)
+}
+
+// misdirect returns where a packet arrives. What is meant for a member may come to its zombie,
+// or to both.
+func (w *World) misdirect(p packet) int {
+	z := w.sites[w.zombie]
+	if w.zombie == 0 || z.process == nil || p.to == w.zombie || w.sites[p.to].peer != z.peer {
+		return p.to
+	}
+	switch w.choose.Choose(3, "zombie hears") {
+	case 1:
+		return w.zombie
+	case 2:
+		w.net.again(packet{from: p.from, to: w.zombie, bytes: append(w.net.buffer(), p.bytes...)}, w.now)
+	}
+	return p.to
+}
+
+// guard calls f and turns a panic into a violation.
+func (w *World) guard(s *site, f func()) (ok bool) {
+	defer func() {
+		if x := recover(); x != nil {
+			w.fail("no panic", fmt.Sprintf("%s: %v", s.name, x))
+			ok = false
+		}
+	}()
+	f()
+	return true
+}
+
+// after hands on what a step at a site did, and looks at what became of the replica.
+func (w *World) after(i int) {
+	s := w.sites[i]
+	w.stats.Steps++
+	if s.subject != nil {
+		w.look(s, &w.out)
+	}
+	w.count(s)
+	w.tell(s)
+	for _, p := range w.out.packets {
+		w.net.send(w.now, i, p.to, p.bytes)
+	}
+	if w.onResult != nil {
+		for _, r := range w.out.results {
+			w.onResult(i, r)
+		}
+	}
+	if w.onStep != nil && w.violation == nil {
+		w.onStep(i, &w.out)
+	}
+}
+
+// look runs the checkers on the replica at a site.
+func (w *World) look(s *site, out *output) {
+	r, m := s.process.replica()
+	s.subject.applied, s.subject.sent, s.subject.events = m.applied, out.sent, out.events
+	s.subject.observe(r)
+	m.applied = m.applied[:0]
+	if v := w.record.look(s.subject); v != nil {
+		w.fail(v.Name, v.Detail)
+	}
+}
+
+func (w *World) count(s *site) {
+	for _, e := range w.out.events {
+		switch e.Kind {
+		case vr.EventRecovered:
+			w.stats.Recoveries++
+		case vr.EventViewStarted:
+			if e.Peer == s.peer {
+				w.stats.Views++
+			}
+		}
+	}
+	w.stats.Commits = len(w.record.committed)
+}
+
+// tell writes what a step did into the trace.
+func (w *World) tell(s *site) {
+	if !w.trace.wanted() {
+		return
+	}
+	state := ""
+	if s.subject != nil {
+		b := &s.subject.now
+		state = fmt.Sprintf("%v v=%d n=%d k=%d", b.Status, b.View, b.Op, b.Commit)
+	}
+	for _, e := range w.out.events {
+		w.trace.line(w.now, s.name+"!", e.String(), state)
+	}
+	for _, e := range w.out.sent {
+		to := w.siteOf(e.To)
+		name := "?"
+		if to >= 0 {
+			name = w.sites[to].name
+		}
+		_, text, _ := strings.Cut(e.String(), " ")
+		w.trace.line(w.now, s.name+"->"+name, text, state)
+	}
+	for _, r := range w.out.results {
+		w.trace.line(w.now, s.name+"=", fmt.Sprintf("request %d: %v %q", r.Request, r.Outcome, r.Body), "")
+	}
+}
+
+// describePacket writes a packet of a bare process as its message, and any other as its length.
+func describePacket(b []byte) string {
+	var d wire.Decoder
+	h, m, err := d.Decode(b)
+	if err != nil {
+		return fmt.Sprintf("%d bytes", len(b))
+	}
+	_, text, _ := strings.Cut(wire.Envelope{Header: *h, Message: m}.String(), " ")
+	return text
+}
+
+// fail records the first violation.
+func (w *World) fail(name, detail string) {
+	if w.violation == nil {
+		w.violation = &Violation{Name: name, Detail: detail, At: w.now, Step: w.stats.Steps}
+		w.trace.line(w.now, "", "VIOLATION "+w.violation.String(), "")
+	}
+}
