@@ -8,6 +8,7 @@ package stack
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"vrnode/frag"
@@ -137,6 +138,25 @@ func (h *Host) Tick(now time.Duration, out *Effects) {
 		h.endpoint.Tick(now, &out.transport)
 	}
 	out.publish()
+}
+
+// Report returns what the replica answers to a Probe, or nil if there is no replica.
+func (h *Host) Report(now time.Duration, out *Effects) *wire.ProbeReply {
+	if h.replica == nil {
+		return nil
+	}
+	h.replica.Step(now, &wire.Header{From: h.guest}, &wire.Probe{Seq: 1}, &out.protocol)
+	var report *wire.ProbeReply
+	out.protocol.Messages = slices.DeleteFunc(out.protocol.Messages, func(e wire.Envelope) bool {
+		reply, ok := e.Message.(*wire.ProbeReply)
+		if ok {
+			report = reply
+		}
+		return ok
+	})
+	h.fillRoundTrips(report)
+	h.send(now, out)
+	return report
 }
 
 // Deadline returns when Tick next has something to do; a time in the past means at once.

@@ -279,6 +279,27 @@ func TestProbeTellsRoundTrips(t *testing.T) {
 	}
 }
 
+// A report of the own replica is what the network would be told.
+func TestReport(t *testing.T) {
+	l := newLAN(t, 3)
+	l.form()
+	c := l.client()
+	for i, e := range l.ends {
+		var out Effects
+		report := e.Report(l.now, &out)
+		if e == c {
+			if report != nil {
+				t.Errorf("a client reports %+v", report)
+			}
+			continue
+		}
+		answer := c.Operator().Answers()[i]
+		if report.Status != wire.StatusNormal || len(report.Peers) != 2 || report.Peers[0].RTTMicros != answer.Peers[0].RTTMicros {
+			t.Errorf("replica %d reports %+v, and told the operator %+v", i+1, report, answer.ProbeReply)
+		}
+	}
+}
+
 // Every kind has a route, and those in slots fit.
 func TestRoutesAreComplete(t *testing.T) {
 	for k := wire.KindRegister; k <= wire.KindMax; k++ {

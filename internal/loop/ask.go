@@ -1,0 +1,80 @@
+package loop
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"vrnode/internal/stack"
+	"vrnode/vr"
+	"vrnode/wire"
+)
+
+// askInterval is how often the operator is looked at while it asks.
+const askInterval = 5 * time.Millisecond
+
+// ErrNotFormed: the replicas can not form a group, or not all of them have said that they have.
+var ErrNotFormed = errors.New("no group was formed")
+
+// Probe asks every replica how it is. If ctx ends before all have answered, those that have not
+// are in the answers with Known unset. The error is ErrClosed or nil.
+func (l *Loop) Probe(ctx context.Context) ([]vr.Answer, error) {
+	_, answers, err := l.ask(ctx, func(o *vr.Operator, now time.Duration) error {
+		o.Probe(now)
+		return nil
+	})
+	return answers, err
+}
+
+// Form makes a new group of all replicas, which must be up and without memory.
+func (l *Loop) Form(ctx context.Context) (wire.ClusterID, error) {
+	if _, err := l.Probe(ctx); err != nil {
+		return wire.ClusterID{}, err
+	}
+	var cluster wire.ClusterID
+	_, _ = rand.Read(cluster[:]) // never fails
+	all, _, err := l.ask(ctx, func(o *vr.Operator, now time.Duration) error {
+		if why := o.CanForm(); why != "" {
+			return fmt.Errorf("%w: %s", ErrNotFormed, why)
+		}
+		o.Form(now, cluster)
+		return nil
+	})
+	switch {
+	case err != nil:
+		return wire.ClusterID{}, err
+	case !all:
+		return wire.ClusterID{}, fmt.Errorf("%w: not every replica has joined the group %v: %w", ErrNotFormed, cluster, context.Cause(ctx))
+	}
+	return cluster, nil
+}
+
+// ask begins something with the operator and waits until it is done or ctx ends. It tells whether
+// it is done, and what was answered.
+func (l *Loop) ask(ctx context.Context, begin func(*vr.Operator, time.Duration) error) (done bool, answers []vr.Answer, err error) {
+	l.asking.Lock() // an operator does one thing at a time
+	defer l.asking.Unlock()
+	ok := l.Do(func(host *stack.Host, now time.Duration) { err = begin(host.Operator(), now) })
+	if err != nil {
+		return false, nil, err
+	}
+	ticker := time.NewTicker(askInterval)
+	defer ticker.Stop()
+	for waiting := true; ok && !done && waiting; {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			waiting = false
+		}
+		ok = l.Do(func(host *stack.Host, _ time.Duration) {
+			done = host.Operator().Done()
+			answers = append(answers[:0], host.Operator().Answers()...)
+		})
+	}
+	if !ok {
+		return false, nil, ErrClosed
+	}
+	return done, answers, nil
+}

@@ -1,0 +1,68 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"vrnode/vr"
+)
+
+// What can become of a command, other than a result. Packages node and client hand these on.
+var (
+	// ErrClosed: this end was closed.
+	ErrClosed = errors.New("closed")
+	// ErrOutcomeUnknown: the command was sent and no result has come. It may have been executed,
+	// once, or may still be.
+	ErrOutcomeUnknown = errors.New("it is not known whether the command was executed")
+	// ErrUnavailable: the group did not serve in time. The text says why, as far as is known.
+	ErrUnavailable = errors.New("the group is unavailable")
+	// ErrBusy: too many commands are under way, here or in the group.
+	ErrBusy = errors.New("too many commands are under way")
+	// ErrWrongCluster: the group that this client belonged to is not there any more; another
+	// one answers in its place.
+	ErrWrongCluster = errors.New("another group answers at these addresses")
+	// ErrSessionExpired: the group has closed the client's session, because others needed the
+	// room, before it answered.
+	ErrSessionExpired = fmt.Errorf("the session has expired: %w", ErrOutcomeUnknown)
+	// ErrTooLong: the command is longer than wire.CommandMax, 64 KiB.
+	ErrTooLong = errors.New("the command is too long")
+)
+
+// A failure is why a command has no result: what it means for the command, why, and what ended
+// the wait.
+type failure struct {
+	errs []error
+	text string
+}
+
+func (f *failure) Error() string   { return f.text }
+func (f *failure) Unwrap() []error { return f.errs }
+
+// explain makes the error of a command whose context has ended. known tells whether the client
+// knows the group, sent whether the command may have reached it.
+func explain(ctx context.Context, known, sent bool, why vr.Refused) error {
+	f := &failure{errs: []error{context.Cause(ctx), ctx.Err(), ErrUnavailable}, text: ErrUnavailable.Error()}
+	switch {
+	case why.WrongCluster:
+		f.errs = append(f.errs, ErrWrongCluster)
+		f.text = ErrWrongCluster.Error()
+	case why.GroupLost && known:
+		f.text += ": more replicas have lost their memory than the group survives; it can not come back by itself"
+	case why.GroupLost:
+		f.text += ": its replicas are without memory; it was never formed, or has lost its memory and can not come back by itself"
+	case why.NoMemory > 0:
+		f.text += fmt.Sprintf(": %d of its replicas are without memory, recovering or never formed into a group", why.NoMemory)
+	case why.Busy:
+		f.errs = append(f.errs, ErrBusy)
+		f.text = ErrBusy.Error()
+	default:
+		f.text += ": no primary has answered"
+	}
+	if sent {
+		f.errs = append(f.errs, ErrOutcomeUnknown)
+		f.text += "; " + ErrOutcomeUnknown.Error()
+	}
+	f.text += " (" + context.Cause(ctx).Error() + ")"
+	return f
+}

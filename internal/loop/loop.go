@@ -1,0 +1,299 @@
+// Package loop runs a stack.Host on a udp.Conn: it is where the pure protocol meets the clock, the
+// socket and the goroutines of the program. One goroutine, with a thread of its own, does all
+// protocol work; others hand it commands and get results and events from it, and none of them can
+// make it wait.
+package loop
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"vrnode/frag/udp"
+	"vrnode/internal/stack"
+	"vrnode/vr"
+	"vrnode/wire"
+)
+
+const (
+	// pendingMax bounds the commands that are queued or outstanding. At the bound Submit waits,
+	// and Go refuses.
+	pendingMax = 4 * vr.SessionWindow
+	// eventsMax bounds the events that the observer has not seen. At the bound they are dropped
+	// and counted.
+	eventsMax = 1024
+)
+
+// A Loop is a running host.
+type Loop struct {
+	conn *udp.Conn
+	host *stack.Host
+	born time.Time // the origin of the host's time
+
+	inbox   inbox
+	service atomic.Pointer[service]
+	room    chan struct{} // holds one item for each pending command
+	closing atomic.Bool
+	ended   chan struct{} // closed when the loop's goroutine is done with everything
+	helpers sync.WaitGroup
+	asking  sync.Mutex
+
+	// What follows belongs to the loop's goroutine.
+	out         stack.Effects
+	taken       commands // from the inbox
+	outstanding [vr.SessionWindow]*ticket
+	completions chan completion
+	events      chan vr.Event
+	dropped     uint64 // events
+	err         error
+}
+
+// service is what the client knows of the group, for error messages.
+type service struct {
+	known   bool // there is or was a session
+	refused vr.Refused
+}
+
+// A completion is the end of a command that was given to Go.
+type completion struct {
+	done func(result []byte, err error)
+	result
+}
+
+// Start runs host on conn, which the loop closes in the end. observe, if not nil, is called with
+// every event, one at a time, by a goroutine that may take its time.
+func Start(conn *udp.Conn, host *stack.Host, observe func(vr.Event)) *Loop {
+	l := &Loop{
+		conn: conn, host: host, born: time.Now(),
+		room:        make(chan struct{}, pendingMax),
+		ended:       make(chan struct{}),
+		completions: make(chan completion, pendingMax),
+	}
+	l.service.Store(new(service))
+	l.helpers.Go(l.complete)
+	if observe != nil {
+		l.events = make(chan vr.Event, eventsMax)
+		l.helpers.Go(func() {
+			for e := range l.events {
+				observe(e)
+			}
+		})
+	}
+	go l.run()
+	return l
+}
+
+// complete calls back for the commands that were given to Go.
+func (l *Loop) complete() {
+	for c := range l.completions {
+		<-l.room
+		c.done(c.body, c.err)
+	}
+}
+
+// Close stops the loop at once, as a crash would: nobody is told. It returns when no goroutine of
+// the loop is left, so it must not be called by an observer or a callback. Commands without a
+// result fail with ErrClosed.
+func (l *Loop) Close() error {
+	l.closing.Store(true)
+	l.conn.Wake()
+	<-l.ended
+	l.helpers.Wait()
+	return l.err
+}
+
+// Do has f called by the loop's goroutine, and returns when it was. It says false if the loop has
+// ended. f must be quick and keep nothing of the host.
+func (l *Loop) Do(f func(host *stack.Host, now time.Duration)) bool {
+	done := make(chan struct{})
+	ok := l.inbox.putCall(func() {
+		f(l.host, l.now())
+		close(done)
+	})
+	if !ok {
+		return false
+	}
+	l.conn.Wake()
+	select {
+	case <-done:
+		return true
+	case <-l.ended:
+		return false
+	}
+}
+
+// Report returns how the replica is and what it knows of the others. It says false if the loop has
+// ended, or runs a client.
+func (l *Loop) Report() (status vr.Status, peers []wire.PeerReport, ok bool) {
+	l.Do(func(host *stack.Host, now time.Duration) {
+		if report := host.Report(now, &l.out); report != nil {
+			status, peers, ok = host.Replica().Status(), report.Peers, true
+		}
+	})
+	return status, peers, ok
+}
+
+// Advice returns a sentence for the operator if the socket's buffers are too small, or "".
+func (l *Loop) Advice() string { return l.conn.Buffers().Advice() }
+
+// Stats counts what is lost on this side of the network.
+type Stats struct {
+	EventsDropped uint64 // because the observer was slow
+	Socket        udp.Stats
+}
+
+// Stats returns the counters, which are zero after the end.
+func (l *Loop) Stats() (s Stats) {
+	l.Do(func(*stack.Host, time.Duration) { s = Stats{l.dropped, l.conn.Stats()} })
+	return s
+}
+
+func (l *Loop) now() time.Duration { return time.Since(l.born) }
+
+// run is the loop's goroutine. A broken invariant panics in it and ends the process: nothing that
+// a protocol says after that can be trusted.
+func (l *Loop) run() {
+	udp.OwnThread()
+	for l.err == nil && !l.closing.Load() {
+		l.err = l.turn()
+	}
+	l.end()
+}
+
+// turn handles what has happened and sleeps until something happens.
+func (l *Loop) turn() error {
+	batch, err := l.conn.ReadBatch()
+	if err != nil {
+		return err
+	}
+	l.out.Reset()
+	now := l.now()
+	for _, d := range batch {
+		l.host.Step(now, d.Addr, d.Bytes, &l.out)
+	}
+	l.submit(now)
+	for _, call := range l.inbox.takeCalls() {
+		call()
+	}
+	if l.host.Deadline() <= now {
+		l.host.Tick(now, &l.out)
+	}
+	// Datagrams that the kernel has no room for are lost; the socket counts them.
+	if _, err := l.conn.WriteBatch(l.out.Datagrams); err != nil {
+		return err
+	}
+	l.settle()
+	if len(batch) < udp.BatchMax {
+		l.conn.Wait(l.host.Deadline() - l.now())
+	}
+	return nil
+}
+
+// submit hands commands from the inbox to the client, as many as it takes. The rest stay in taken
+// until there are results.
+func (l *Loop) submit(now time.Duration) {
+	for l.host.Client().Outstanding() < vr.SessionWindow {
+		t, command := l.taken.next()
+		if t == nil {
+			if !l.inbox.takeCommands(&l.taken) {
+				return
+			}
+			continue
+		}
+		if !t.state.CompareAndSwap(ticketQueued, ticketHanded) {
+			<-l.room // withdrawn
+			continue
+		}
+		number, ok := l.host.Submit(now, command)
+		if !ok {
+			panic("invariant broken: the client takes a command while its window has room")
+		}
+		l.outstanding[number%vr.SessionWindow] = t
+	}
+}
+
+// settle delivers the results, the events and the news of a turn.
+func (l *Loop) settle() {
+	for _, r := range l.out.Results {
+		slot := &l.outstanding[r.Request%vr.SessionWindow]
+		l.finish(*slot, r.Body, outcomeError(r.Outcome))
+		*slot = nil
+	}
+	client := l.host.Client()
+	if s := (service{!client.Cluster().IsZero(), client.Refused()}); s != *l.service.Load() {
+		l.service.Store(&s)
+	}
+	if l.events == nil {
+		return
+	}
+	for _, e := range l.out.Events {
+		select {
+		case l.events <- e:
+		default:
+			l.dropped++
+		}
+	}
+}
+
+// finish gives a command its end. It never waits: completions has room for everything pending.
+func (l *Loop) finish(t *ticket, body []byte, err error) {
+	r := result{err: err}
+	if err == nil {
+		r.body = append(make([]byte, 0, len(body)), body...)
+	}
+	if t.done != nil {
+		l.completions <- completion{t.done, r}
+		t.done = nil
+		tickets.Put(t)
+		return
+	}
+	<-l.room
+	t.answer <- r
+}
+
+// end fails what is pending and gives everything back.
+func (l *Loop) end() {
+	closed := error(ErrClosed)
+	if l.err != nil {
+		closed = fmt.Errorf("%w: %w", ErrClosed, l.err)
+	}
+	for i, t := range l.outstanding {
+		if t != nil {
+			l.finish(t, nil, fmt.Errorf("%w, %w", closed, ErrOutcomeUnknown))
+			l.outstanding[i] = nil
+		}
+	}
+	l.inbox.close()
+	for {
+		t, _ := l.taken.next()
+		if t == nil {
+			if !l.inbox.takeCommands(&l.taken) {
+				break
+			}
+			continue
+		}
+		if t.state.CompareAndSwap(ticketQueued, ticketHanded) {
+			l.finish(t, nil, closed)
+		}
+	}
+	if err := l.conn.Close(); l.err == nil {
+		l.err = err
+	}
+	close(l.completions)
+	if l.events != nil {
+		close(l.events)
+	}
+	close(l.ended)
+}
+
+// outcomeError returns the error for an outcome, nil for a command that was executed.
+func outcomeError(o wire.Outcome) error {
+	switch o {
+	case wire.OutcomeDone:
+		return nil
+	case wire.OutcomeSessionExpired:
+		return ErrSessionExpired
+	}
+	return fmt.Errorf("%w: %v", ErrOutcomeUnknown, o)
+}

@@ -1,0 +1,101 @@
+package loop
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"vrnode/frag/udp"
+	"vrnode/internal/stack"
+	"vrnode/vr"
+	"vrnode/wire"
+)
+
+// Config is what Open needs to know.
+type Config struct {
+	// Self is the replica to run, which Peers must list, or 0 for a client of the group.
+	Self uint64
+	// Peers are the addresses, as host:port, of all replicas by their numbers.
+	Peers map[uint64]string
+	// Machine is the service of a replica.
+	Machine vr.StateMachine
+	// Observe is called with every event; see Start.
+	Observe func(vr.Event)
+}
+
+// Open starts a loop on a socket of its own: a replica at its address in Peers, a client anywhere.
+// Errors name the field that is wrong.
+func Open(cfg Config) (*Loop, error) {
+	replicas, err := resolve(cfg.Peers)
+	if err != nil {
+		return nil, err
+	}
+	host := stack.Config{Self: wire.Peer(cfg.Self), Seed: random(), Replicas: replicas, Machine: cfg.Machine}
+	// A wall clock and 12 random bits: the one place where a run gets its name.
+	host.Incarnation = vr.FreshIncarnation(uint64(time.Now().UnixMicro()), random(), 0)
+	listen := anywhere(replicas)
+	if cfg.Self == 0 {
+		host.Self = wire.ClientPeer(random(), 0)
+	} else if i := slices.IndexFunc(replicas, func(a stack.Address) bool { return a.ID == host.Self }); i >= 0 {
+		listen = replicas[i].Addr
+	} else {
+		return nil, fmt.Errorf("ID: replica %d is not in Peers", cfg.Self)
+	}
+	conn, err := udp.Listen(listen)
+	if err != nil {
+		return nil, err
+	}
+	return Start(conn, stack.New(host), cfg.Observe), nil
+}
+
+func random() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.NativeEndian.Uint64(b[:])
+}
+
+// resolve looks the replicas up. They come in the order of their numbers, which is the same for
+// everybody.
+func resolve(peers map[uint64]string) ([]stack.Address, error) {
+	if len(peers) == 0 || len(peers) > wire.MembersMax {
+		return nil, fmt.Errorf("Peers: %d replicas, must be 1 to %d", len(peers), wire.MembersMax)
+	}
+	var replicas []stack.Address
+	for id, hostPort := range peers {
+		if !wire.Peer(id).IsReplica() {
+			return nil, fmt.Errorf("Peers: replica %d, a number must be 1 to %d", id, wire.ReplicaMax)
+		}
+		addr, err := net.ResolveUDPAddr("udp", hostPort)
+		if err != nil {
+			return nil, fmt.Errorf("Peers: replica %d at %q: %w", id, hostPort, err)
+		}
+		a := addr.AddrPort()
+		if !a.Addr().IsValid() || a.Addr().IsUnspecified() || a.Port() == 0 {
+			return nil, fmt.Errorf("Peers: replica %d at %q: the others need a host and a port", id, hostPort)
+		}
+		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+		for _, other := range replicas {
+			if other.Addr == a {
+				return nil, fmt.Errorf("Peers: replicas %d and %d are both at %v", min(id, uint64(other.ID)), max(id, uint64(other.ID)), a)
+			}
+		}
+		replicas = append(replicas, stack.Address{ID: wire.Peer(id), Addr: a})
+	}
+	slices.SortFunc(replicas, func(a, b stack.Address) int { return cmp.Compare(a.ID, b.ID) })
+	return replicas, nil
+}
+
+// anywhere returns the wildcard address from which all replicas can be reached.
+func anywhere(replicas []stack.Address) netip.AddrPort {
+	for _, r := range replicas {
+		if r.Addr.Addr().Is6() {
+			return netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
+		}
+	}
+	return netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+}

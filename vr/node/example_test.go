@@ -1,0 +1,60 @@
+package node_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"vrnode/vr/node"
+)
+
+// A counter is the service that is replicated: it counts the bytes of its commands.
+type counter struct{ n int }
+
+func (c *counter) Apply(_ uint64, command []byte) []byte {
+	c.n += len(command)
+	return fmt.Append(nil, c.n)
+}
+
+// Three replicas in one program; in earnest they are three machines.
+func Example() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+
+	peers := freePeers(3)
+	nodes := map[uint64]*node.Node{}
+	for id := range peers {
+		n, err := node.Start(node.Config{ID: id, Peers: peers, Machine: new(counter)})
+		if err != nil {
+			panic(err)
+		}
+		defer n.Close()
+		nodes[id] = n
+	}
+	if _, err := node.Form(ctx, peers); err != nil { // once in the life of the group
+		panic(err)
+	}
+	for _, id := range []uint64{1, 2, 3} { // any replica takes commands
+		result, err := nodes[id].Submit(ctx, []byte("four"))
+		fmt.Println(string(result), err)
+	}
+	// Output:
+	// 4 <nil>
+	// 8 <nil>
+	// 12 <nil>
+}
+
+// freePeers finds n free UDP ports.
+func freePeers(n int) map[uint64]string {
+	peers := map[uint64]string{}
+	for id := range uint64(n) {
+		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			panic(err)
+		}
+		defer conn.Close() // when all are found
+		peers[id+1] = conn.LocalAddr().String()
+	}
+	return peers
+}
