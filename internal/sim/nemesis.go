@@ -204,10 +204,11 @@ func pause(r *run) {
 	r.w.sites[m].paused = r.w.now + time.Duration(1+r.choose(8, "pause"))*60*time.Millisecond
 }
 
-// raiseZombie starts a new process of a member while the old one lives on, at another address.
+// raiseZombie starts a new process of a member while the old one lives on, at another address. The
+// old one is operational: of two that have no memory, either may turn out to be the zombie.
 func raiseZombie(r *run) {
 	m := r.anyMember()
-	if r.w.sites[r.zombie].process != nil || r.w.sites[m].process == nil || !r.mayCrash(m) {
+	if r.w.sites[r.zombie].process != nil || !r.w.record.members[m].operational() || !r.mayCrash(m) {
 		return
 	}
 	r.fault("zombie", m)

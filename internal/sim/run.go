@@ -109,7 +109,7 @@ func (r *run) choose(n int, what string) int { return r.w.choose.Choose(n, what)
 // boot starts a process of a member. Its clock may be behind that of its last run, but it never
 // takes the same incarnation.
 func (r *run) boot(member int) {
-	micros := uint64(1<<32) + uint64(r.w.now.Microseconds())
+	micros := uint64(1<<32) + uint64(r.w.now.Microseconds()) + uint64(r.booted) // no two runs begin in one µs
 	if r.clockStepsBack {
 		micros -= uint64(r.choose(5, "clock steps back")) * 400_000
 	}

@@ -52,7 +52,7 @@ type site struct {
 const (
 	busyMax   = 20_000  // steps without time moving on
 	flightMax = 50_000  // packets in flight
-	stepsMax  = 150_000 // steps of a run
+	stepsMax  = 300_000 // steps of a run
 )
 
 func newWorld(c Chooser, n, sites int, t *trace) *World {
