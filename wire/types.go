@@ -54,6 +54,9 @@ func (p Peer) IsClient() bool { return p>>63 == 1 }
 // Home returns the replica in whose process client p lives, or 0.
 func (p Peer) Home() Peer { return p & ReplicaMax }
 
+// String writes the first half of the hash, which is enough to tell logs apart by eye.
+func (c Chain) String() string { return fmt.Sprintf("%08x", uint64(c)>>32) }
+
 // String writes a replica as its number and a client as c and eight hexadecimal digits.
 func (p Peer) String() string {
 	if p.IsClient() {

@@ -62,6 +62,20 @@ func Trace(t testing.TB, path string, run func(d *Directive) string) {
 	File(t, path, []byte(got.String()))
 }
 
+// Directives returns the directives of the file at path, without running or checking anything.
+func Directives(path string) ([]Directive, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	steps, _, err := parse(path, string(text))
+	directives := make([]Directive, len(steps))
+	for i := range steps {
+		directives[i] = steps[i].directive
+	}
+	return directives, err
+}
+
 const separator = "----"
 
 // A step is a directive and its text: all that precedes its separator since the output before it.

@@ -1,10 +1,16 @@
 package planted
 
 import (
+	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"vrnode/internal/golden"
+	"vrnode/internal/sim"
 )
 
 const root = "../.."
@@ -67,3 +73,81 @@ func TestLoadRefusesWhatIsNotAPatch(t *testing.T) {
 		}
 	}
 }
+
+// TestSchedules plays the schedule of each planted bug on the source as it is.
+func TestSchedules(t *testing.T) {
+	for _, path := range schedules(t) {
+		t.Run(name(path), func(t *testing.T) {
+			s := sim.NewScript()
+			golden.Trace(t, path, func(d *golden.Directive) string { return s.Do(d.Command, d.Args) })
+			if v := s.Violation(); v != nil {
+				t.Error(v)
+			}
+		})
+	}
+}
+
+// TestBugsAreFound plays each schedule on a build with its bug, which must break an invariant.
+func TestBugsAreFound(t *testing.T) {
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range schedules(t) {
+		t.Run(name(path), func(t *testing.T) {
+			p, err := Load(strings.TrimSuffix(path, ".txt") + ".patch")
+			if err != nil {
+				t.Fatal(err)
+			}
+			overlay, err := p.Overlay(abs, t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			play := exec.Command("go", "test", "-overlay", overlay, "-v", "-run", "^TestPlay$", ".", "-args", "-play", path)
+			out, err := play.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			found := strings.Contains(string(out), foundMark)
+			if !found {
+				t.Errorf("the bug was not found:\n%s\n%s", p.About, out)
+			}
+			t.Logf("%s", out)
+		})
+	}
+}
+
+var play = flag.String("play", "", "the schedule that TestPlay plays")
+
+// foundMark begins the line on which TestPlay names the invariant that was broken.
+const foundMark = "found: "
+
+// TestPlay plays one schedule and prints the invariant that it breaks, if it does. It is what runs
+// inside a build with a bug.
+func TestPlay(t *testing.T) {
+	if *play == "" {
+		t.Skip("needs a schedule; TestBugsAreFound runs it")
+	}
+	directives, err := golden.Directives(*play)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := sim.NewScript()
+	for _, d := range directives {
+		s.Do(d.Command, d.Args)
+	}
+	if v := s.Violation(); v != nil {
+		fmt.Println(foundMark + v.String())
+	}
+}
+
+func schedules(t *testing.T) []string {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/S*.txt")
+	if err != nil || len(paths) < 14 {
+		t.Fatalf("%d schedules: %v", len(paths), err)
+	}
+	return paths
+}
+
+func name(path string) string { return strings.TrimSuffix(filepath.Base(path), ".txt") }
