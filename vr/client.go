@@ -219,21 +219,33 @@ func (c *Client) onRefused(now time.Duration, h *wire.Header, m *wire.Refused) R
 	if m.Client != c.cfg.Self {
 		return Misaddressed
 	}
-	c.heard = true
 	switch m.Why {
 	case wire.RefusalWrongCluster:
 		c.refused.WrongCluster = true
 	case wire.RefusalBusy:
-		c.refused.Busy = true
+		c.refused.Busy, c.heard = true, true
 	case wire.RefusalNotPrimary:
-		if h.View < c.view || c.seat(m.Primary) < 0 || m.Primary == c.cfg.Replicas[c.target] {
-			return NothingNew
-		}
-		c.follow(h.View, m.Primary)
-		c.sent = c.acked
-		if c.session == 0 {
-			c.retryAt = min(c.retryAt, now)
-		}
+		return c.onNotPrimary(now, h, m.Primary)
+	}
+	return 0
+}
+
+// onNotPrimary follows a newer view at once. An older one it believes only of the replica that it
+// took for the primary, and then only when the time to repeat has come: the view that it knew of
+// may never have started, but two replicas that point at each other must not make it run.
+func (c *Client) onNotPrimary(now time.Duration, h *wire.Header, primary wire.Peer) Reason {
+	target := c.cfg.Replicas[c.target]
+	if c.seat(primary) < 0 || primary == target || h.View < c.view && h.From != target {
+		return NothingNew
+	}
+	older := h.View < c.view
+	c.view, c.target, c.heard = h.View, c.seat(primary), true
+	if older {
+		return 0
+	}
+	c.sent = c.acked
+	if c.session == 0 {
+		c.retryAt = min(c.retryAt, now)
 	}
 	return 0
 }

@@ -108,7 +108,7 @@ func (o *Operator) onProbeReply(h *wire.Header, m wire.Message) Reason {
 	if reply.Seq != o.seq || !o.asking {
 		return NotAwaited
 	}
-	if !o.cluster.IsZero() && h.Cluster != o.cluster {
+	if !o.cluster.IsZero() && (h.Cluster != o.cluster || reply.Status == wire.StatusRecovering) {
 		return NothingNew // it has not joined yet
 	}
 	for i, id := range o.cfg.Replicas {

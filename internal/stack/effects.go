@@ -12,6 +12,7 @@ type Effects struct {
 	Datagrams []wire.Datagram // to be sent, in this order
 	Results   []vr.Result     // of the client's requests
 	Events    []vr.Event
+	Sent      []wire.Envelope // what the machines said, to each other as well; for those who watch
 
 	protocol  vr.Effects
 	transport frag.Effects
@@ -21,6 +22,7 @@ type Effects struct {
 func (e *Effects) Reset() {
 	e.protocol.Reset()
 	e.transport.Reset()
+	e.Sent = e.Sent[:0]
 	e.publish()
 }
 

@@ -154,6 +154,7 @@ func (h *Host) send(now time.Duration, out *Effects) {
 			h.hand(now, &e.Header, e.Message, out)
 		}
 	}
+	out.Sent = append(out.Sent, out.protocol.Messages...)
 	out.protocol.Messages = out.protocol.Messages[:0]
 }
 
