@@ -88,7 +88,7 @@ func torture(t *testing.T, seed uint64) {
 		case 2, 3:
 			clear(cut)
 		case 4:
-			for range l.rng.IntN(100) {
+			for range min(l.rng.IntN(100), len(past)) {
 				f := past[l.rng.IntN(len(past))]
 				l.inject(f.from, f.to, bytes.Clone(f.bytes), time.Duration(l.rng.Int64N(1e9)))
 			}
