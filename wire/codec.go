@@ -162,7 +162,7 @@ func Describe(k Kind) []Field {
 	return c.fields
 }
 
-// String writes the message as in traces: "PrepareOK v=3 n=17".
+// String writes the message as in traces: "2->1 PrepareOK v=3 n=17".
 func (e Envelope) String() string {
 	c := coder{mode: printing}
 	e.Message.walk(&c)

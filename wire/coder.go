@@ -179,13 +179,17 @@ func (c *coder) run(count *int, raw *[]byte, length func([]byte, int) int) {
 	if b == nil {
 		return
 	}
-	n := int(binary.LittleEndian.Uint32(b))
-	size := length(c.buf, n)
+	n := binary.LittleEndian.Uint32(b)
+	if n > MessageMax { // more than fit, and perhaps than an int holds
+		c.bad = true
+		return
+	}
+	size := length(c.buf, int(n))
 	if size < 0 {
 		c.bad = true
 		return
 	}
-	*count, *raw = n, c.take(size)
+	*count, *raw = int(n), c.take(size)
 }
 
 func (c *coder) entries(p *Entries, name, doc string) {
