@@ -13,22 +13,30 @@ func observer(cfg *Config) func(Event) {
 	if logger == nil {
 		return onEvent
 	}
-	logger = logger.With("replica", cfg.ID)
+	l := journal{log: logger.With("replica", cfg.ID)}
 	return func(e Event) {
-		log(logger, e)
+		l.write(e)
 		if onEvent != nil {
 			onEvent(e)
 		}
 	}
 }
 
-// log writes what an operator wants to know of an event. What every op causes is not logged, and
-// what a lossy network causes only at level debug.
-func log(logger *slog.Logger, e Event) {
+// A journal writes the events of one run to a log.
+type journal struct {
+	log *slog.Logger
+	// member: this run has belonged to a group.
+	member bool
+}
+
+// write logs what an operator wants to know of an event. What a lossy network causes is logged at
+// level debug only.
+func (j *journal) write(e Event) {
 	level, text := slog.LevelInfo, ""
 	view, op := slog.Uint64("view", uint64(e.View)), slog.Uint64("op", uint64(e.Op))
 	primary, peer := slog.Uint64("primary", uint64(e.Peer)), slog.String("peer", e.Peer.String())
 	var attrs []slog.Attr
+	j.member = j.member || e.Kind == vr.EventViewStarted || e.Kind == vr.EventRecovered
 	switch e.Kind {
 	case vr.EventFormed:
 		text = "the group is formed"
@@ -45,7 +53,10 @@ func log(logger *slog.Logger, e Event) {
 	case vr.EventPeerRestarted:
 		level, text, attrs = slog.LevelWarn, "another replica has lost its memory and come back", []slog.Attr{peer}
 	case vr.EventGroupLost:
-		level, text = slog.LevelError, "too many replicas are without memory: the group can not come back by itself"
+		level, text = slog.LevelError, "the group has lost its memory: too many replicas are without it, and it can not come back by itself"
+		if !j.member {
+			level, text = slog.LevelWarn, "too many replicas are without memory: the group was never formed, or can not come back by itself"
+		}
 	case vr.EventAbdicated:
 		level, text, attrs = slog.LevelWarn, "nobody answers this primary, so it falls silent", []slog.Attr{view}
 	case vr.EventFetching:
@@ -58,5 +69,5 @@ func log(logger *slog.Logger, e Event) {
 	default:
 		return
 	}
-	logger.LogAttrs(context.Background(), level, text, attrs...)
+	j.log.LogAttrs(context.Background(), level, text, attrs...)
 }

@@ -57,8 +57,9 @@ type Config struct {
 	Machine StateMachine
 	// Logger is told what happens; nil keeps the node silent.
 	Logger *slog.Logger
-	// OnEvent, if not nil, is called with every event, one at a time. The node does not wait for
-	// it: events that come faster than it returns are dropped. It must not call Close.
+	// OnEvent, if not nil, is called with every event but commits, one at a time. The node does
+	// not wait for it: events that come faster than it returns are dropped. It must not call
+	// Close.
 	OnEvent func(Event)
 }
 

@@ -1,0 +1,125 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"vrnode/vr/client"
+	"vrnode/vr/node"
+	"vrnode/wire"
+)
+
+type counter struct{ n int }
+
+func (c *counter) Apply(_ uint64, command []byte) []byte {
+	c.n += len(command)
+	return strconv.AppendInt(nil, int64(c.n), 10)
+}
+
+// startGroup runs three replicas in this process and a client of them.
+func startGroup(t testing.TB) *client.Client {
+	peers := map[uint64]string{}
+	for id := range uint64(3) {
+		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		peers[id+1] = conn.LocalAddr().String()
+	}
+	for id := range peers {
+		n, err := node.Start(node.Config{ID: id, Peers: peers, Machine: new(counter)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { n.Close() })
+	}
+	c, err := client.Start(client.Config{Peers: peers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func within(t testing.TB, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestClient(t *testing.T) {
+	c := startGroup(t)
+	ctx := within(t, 30*time.Second)
+	answers, err := c.Probe(ctx)
+	if err != nil || len(answers) != 3 {
+		t.Fatalf("%v, %v", answers, err)
+	}
+	for _, a := range answers {
+		if !a.Known || a.Status != wire.StatusRecovering {
+			t.Errorf("before Form: %+v", a)
+		}
+	}
+	cluster, err := c.Form(ctx)
+	if err != nil || cluster.IsZero() {
+		t.Fatal(err)
+	}
+	if _, err := c.Form(ctx); !errors.Is(err, client.ErrNotFormed) {
+		t.Errorf("formed twice: %v", err)
+	}
+
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			for range 20 {
+				if _, err := c.Submit(ctx, []byte("x")); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Add(2000)
+	for range 2000 {
+		c.Go([]byte("x"), func(_ []byte, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			all.Done()
+		})
+	}
+	all.Wait()
+	if result, err := c.Submit(ctx, []byte("x")); err != nil || string(result) != "3001" {
+		t.Errorf("%q, %v; want 3001", result, err)
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	c, err := client.Start(client.Config{Peers: map[uint64]string{1: conn.LocalAddr().String()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Submit(within(t, 50*time.Millisecond), []byte("x")); !errors.Is(err, client.ErrUnavailable) || errors.Is(err, client.ErrOutcomeUnknown) {
+		t.Errorf("Submit: %v", err)
+	}
+	if answers, err := c.Probe(within(t, 50*time.Millisecond)); err != nil || len(answers) != 1 || answers[0].Known {
+		t.Errorf("Probe: %+v, %v", answers, err)
+	}
+	if _, err := c.Form(within(t, 50*time.Millisecond)); !errors.Is(err, client.ErrNotFormed) {
+		t.Errorf("Form: %v", err)
+	}
+	c.Close()
+	if _, err := c.Submit(t.Context(), []byte("x")); !errors.Is(err, client.ErrClosed) {
+		t.Errorf("Submit after Close: %v", err)
+	}
+}
