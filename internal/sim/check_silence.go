@@ -14,6 +14,9 @@ func checkSilence(_ *record, s *subject) string {
 		return ""
 	}
 	for i := range s.sent {
+		if s.sent[i].From != s.id {
+			continue // of the client in its process
+		}
 		switch k := s.sent[i].Message.Kind(); k {
 		case wire.KindRecovery, wire.KindRecoveringToo, wire.KindProbeReply, wire.KindGetLog, wire.KindStaleIncarnation:
 		default:

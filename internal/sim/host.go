@@ -69,7 +69,7 @@ func (p *hostProcess) end(out *output) {
 	for _, d := range p.effects.Datagrams {
 		out.packets = append(out.packets, outgoing{siteAt(d.Addr), d.Bytes})
 	}
-	out.events, out.results = p.effects.Events, p.effects.Results
+	out.sent, out.events, out.results = p.effects.Sent, p.effects.Events, p.effects.Results
 }
 
 func (p *hostProcess) deadline() time.Duration { return p.host.Deadline() }

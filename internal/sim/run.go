@@ -15,8 +15,6 @@ type Options struct {
 	// Seed rolls the choices, unless Choices holds a recorded run.
 	Seed    uint64
 	Choices []int
-	// Bare runs replicas without a transport: each message is one packet.
-	Bare bool
 	// Verbose gets a line for each event, if it is not nil.
 	Verbose io.Writer
 }
@@ -81,7 +79,7 @@ type appointment struct {
 }
 
 func newRun(c Chooser, o Options) *run {
-	r := &run{scenario: rollScenario(c, o.Bare), strikeAt: never}
+	r := &run{scenario: rollScenario(c), strikeAt: never}
 	r.operator = r.replicas + r.clients
 	r.zombie = r.operator + 1
 	r.w = newWorld(c, r.replicas, r.zombie+1, newTrace(o.Verbose))

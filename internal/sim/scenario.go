@@ -22,11 +22,12 @@ type scenario struct {
 	dropsWhenHealing bool // else held packets come after the end of the faults
 }
 
-func rollScenario(c Chooser, bare bool) scenario {
+func rollScenario(c Chooser) scenario {
 	pick := func(what string, of ...int) int { return of[c.Choose(len(of), what)] }
 	often := func(what string) bool { return c.Choose(2, what) == 1 }
 	seldom := func(what string, oneIn int) bool { return c.Choose(oneIn, what) == oneIn-1 }
 
+	bare := seldom("bare", 4)
 	s := scenario{
 		bare:     bare,
 		replicas: pick("replicas", 3, 3, 3, 3, 5, 5, 4, 1),

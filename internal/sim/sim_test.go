@@ -16,7 +16,7 @@ var (
 // TestSeeds makes each run twice: no promise may be broken, and both must be the same to the bit.
 func TestSeeds(t *testing.T) {
 	for seed := *first; seed < *first+uint64(*seeds); seed++ {
-		o := Options{Seed: seed, Bare: *bare}
+		o := Options{Seed: seed}
 		if *trace1 {
 			o.Verbose = os.Stdout
 		}

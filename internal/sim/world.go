@@ -163,15 +163,6 @@ func (w *World) sane(at time.Duration) bool {
 	return true
 }
 
-// advance makes everything happen up to a time.
-func (w *World) advance(until time.Duration) {
-	for w.step(until) {
-	}
-	if w.violation == nil {
-		w.now = max(w.now, until)
-	}
-}
-
 func (w *World) tick(i int) {
 	s := w.sites[i]
 	w.trace.mix(w.now, i, nil)
