@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vrnode/frag/udp"
+	"vrnode/internal/assert"
 	"vrnode/internal/stack"
 	"vrnode/vr"
 	"vrnode/wire"
@@ -20,6 +21,9 @@ const (
 	// pendingMax bounds the commands that are queued or outstanding. At the bound Submit waits,
 	// and Go refuses.
 	pendingMax = 4 * vr.SessionWindow
+	// unsettledMax bounds the commands that the client has or whose result waits for settle:
+	// between two of them a whole window can end and another one begin.
+	unsettledMax = 2 * vr.SessionWindow
 	// eventsMax bounds the events that the observer has not seen. At the bound they are dropped
 	// and counted.
 	eventsMax = 1024
@@ -41,8 +45,8 @@ type Loop struct {
 
 	// What follows belongs to the loop's goroutine.
 	out         stack.Effects
-	taken       commands // from the inbox
-	outstanding [vr.SessionWindow]*ticket
+	taken       commands              // from the inbox
+	outstanding [unsettledMax]*ticket // by request-number
 	completions chan completion
 	events      chan vr.Event
 	dropped     uint64 // events
@@ -62,7 +66,7 @@ type completion struct {
 }
 
 // Start runs host on conn, which the loop closes in the end. observe, if not nil, is called with
-// every event, one at a time, by a goroutine that may take its time.
+// every event but EventCommitted, one at a time, by a goroutine that may take its time.
 func Start(conn *udp.Conn, host *stack.Host, observe func(vr.Event)) *Loop {
 	l := &Loop{
 		conn: conn, host: host, born: time.Now(),
@@ -206,17 +210,17 @@ func (l *Loop) submit(now time.Duration) {
 			continue
 		}
 		number, ok := l.host.Submit(now, command)
-		if !ok {
-			panic("invariant broken: the client takes a command while its window has room")
-		}
-		l.outstanding[number%vr.SessionWindow] = t
+		slot := &l.outstanding[number%unsettledMax]
+		assert.That(ok && *slot == nil, "a client with room takes commands and numbers them one after the other")
+		*slot = t
 	}
 }
 
 // settle delivers the results, the events and the news of a turn.
 func (l *Loop) settle() {
 	for _, r := range l.out.Results {
-		slot := &l.outstanding[r.Request%vr.SessionWindow]
+		slot := &l.outstanding[r.Request%unsettledMax]
+		assert.That(*slot != nil, "a command has one end")
 		l.finish(*slot, r.Body, outcomeError(r.Outcome))
 		*slot = nil
 	}
@@ -228,6 +232,9 @@ func (l *Loop) settle() {
 		return
 	}
 	for _, e := range l.out.Events {
+		if e.Kind == vr.EventCommitted {
+			continue // to wake the observer for every op would cost more than the op
+		}
 		select {
 		case l.events <- e:
 		default:

@@ -24,7 +24,7 @@ type Config struct {
 	Peers map[uint64]string
 	// Machine is the service of a replica.
 	Machine vr.StateMachine
-	// Observe is called with every event; see Start.
+	// Observe is called with events; see Start.
 	Observe func(vr.Event)
 }
 

@@ -36,6 +36,9 @@ func (l *Loop) Submit(ctx context.Context, command []byte) ([]byte, error) {
 	if len(command) > wire.CommandMax {
 		return nil, ErrTooLong
 	}
+	if ctx.Err() != nil {
+		return nil, l.failed(ctx, false)
+	}
 	select {
 	case l.room <- struct{}{}:
 	default:

@@ -23,15 +23,7 @@ func (c *counter) Apply(_ uint64, command []byte) []byte {
 
 // startGroup runs three replicas in this process and a client of them.
 func startGroup(t testing.TB) *client.Client {
-	peers := map[uint64]string{}
-	for id := range uint64(3) {
-		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		peers[id+1] = conn.LocalAddr().String()
-	}
+	peers := freePeers(t, 3)
 	for id := range peers {
 		n, err := node.Start(node.Config{ID: id, Peers: peers, Machine: new(counter)})
 		if err != nil {
@@ -45,6 +37,20 @@ func startGroup(t testing.TB) *client.Client {
 	}
 	t.Cleanup(func() { c.Close() })
 	return c
+}
+
+// freePeers finds n free UDP ports.
+func freePeers(t testing.TB, n int) map[uint64]string {
+	peers := map[uint64]string{}
+	for id := range uint64(n) {
+		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close() // when all are found
+		peers[id+1] = conn.LocalAddr().String()
+	}
+	return peers
 }
 
 func within(t testing.TB, d time.Duration) context.Context {
