@@ -159,7 +159,10 @@ func (c *Conn) WriteBatch(batch []wire.Datagram) (int, error) {
 // Wait sleeps until datagrams have arrived, Wake was called since the last Wait, or the timeout
 // has passed. It may return early.
 func (c *Conn) Wait(timeout time.Duration) {
-	if timeout <= 0 {
+	c.mu.Lock()
+	readable := len(c.filling.datagrams) > 0
+	c.mu.Unlock()
+	if timeout <= 0 || readable {
 		return
 	}
 	c.timer.Reset(timeout)

@@ -2,6 +2,7 @@ package udp
 
 import (
 	"encoding/binary"
+	"net"
 	"net/netip"
 	"strconv"
 	"unsafe"
@@ -76,7 +77,7 @@ func (v *vector) stage(family uint16, batch []wire.Datagram) int {
 }
 
 // putSockaddr writes addr in the form that a socket of the family takes and returns its size.
-// An IPv6 zone must be an interface's number.
+// An IPv6 zone is an interface's number, or its name, which has to be looked up each time.
 func putSockaddr(name *unix.RawSockaddrInet6, family uint16, addr netip.AddrPort) (uint32, bool) {
 	ip := addr.Addr()
 	if family == unix.AF_INET {
@@ -92,13 +93,24 @@ func putSockaddr(name *unix.RawSockaddrInet6, family uint16, addr netip.AddrPort
 	}
 	*name = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: bigEndian(addr.Port()), Addr: ip.As16()}
 	if zone := ip.Zone(); zone != "" {
-		scope, err := strconv.ParseUint(zone, 10, 32)
-		if err != nil {
+		scope, ok := scopeOf(zone)
+		if !ok {
 			return 0, false
 		}
-		name.Scope_id = uint32(scope)
+		name.Scope_id = scope
 	}
 	return unix.SizeofSockaddrInet6, true
+}
+
+func scopeOf(zone string) (uint32, bool) {
+	if number, err := strconv.ParseUint(zone, 10, 32); err == nil {
+		return uint32(number), true
+	}
+	i, err := net.InterfaceByName(zone)
+	if err != nil {
+		return 0, false
+	}
+	return uint32(i.Index), true
 }
 
 // sockaddr is the reverse of putSockaddr; an IPv4 address is one whatever the socket.
