@@ -41,7 +41,11 @@ type Client struct {
 	retryAt time.Duration
 	wait    time.Duration
 	heard   bool // target has answered since the last retry
-	refused Refused
+	// silent is a replica that did not answer; until then nobody is believed who says that it is
+	// the primary, and the others are asked in turn, quickly, for the view is about to change.
+	silent      wire.Peer
+	silentUntil time.Duration
+	refused     Refused
 }
 
 type request struct {
@@ -235,10 +239,19 @@ func (c *Client) onRefused(now time.Duration, h *wire.Header, m *wire.Refused) R
 // may never have started, but two replicas that point at each other must not make it run.
 func (c *Client) onNotPrimary(now time.Duration, h *wire.Header, primary wire.Peer) Reason {
 	target := c.cfg.Replicas[c.target]
+	if primary == target && h.From == target {
+		// It will be the primary when its view has started, which does not take long.
+		c.retryAt = min(c.retryAt, now+max(requestHurry, c.wait/8))
+		return NothingNew
+	}
 	if c.seat(primary) < 0 || primary == target || h.View < c.view && h.From != target {
 		return NothingNew
 	}
 	older := h.View < c.view
+	if primary == c.silent && h.View <= c.view && now < c.silentUntil {
+		c.retryAt = min(c.retryAt, now+requestHurry)
+		return NothingNew
+	}
 	c.view, c.target, c.heard = h.View, c.seat(primary), true
 	if older {
 		return 0
@@ -297,7 +310,7 @@ func (c *Client) retry(now time.Duration, out *Effects) {
 		return
 	}
 	if !c.heard {
-		c.target = (c.target + 1) % len(c.cfg.Replicas)
+		c.turnAway(now)
 	}
 	c.heard = false
 	c.sent = c.acked
@@ -308,10 +321,21 @@ func (c *Client) retry(now time.Duration, out *Effects) {
 	c.wait = min(2*c.wait, requestRetryMax)
 }
 
+// turnAway leaves a replica that does not answer for the next one.
+func (c *Client) turnAway(now time.Duration) {
+	if c.silent == 0 {
+		c.silent, c.silentUntil = c.cfg.Replicas[c.target], now+requestSilent
+	}
+	c.target = (c.target + 1) % len(c.cfg.Replicas)
+	if c.cfg.Replicas[c.target] == c.silent && now < c.silentUntil {
+		c.target = (c.target + 1) % len(c.cfg.Replicas)
+	}
+}
+
 // armRetry gives what is outstanding a fresh, short time to be answered. Without a session the
 // time is now, to ask for one.
 func (c *Client) armRetry(now time.Duration) {
-	c.wait = requestRetryMin
+	c.wait, c.silent = requestRetryMin, 0
 	switch {
 	case c.Outstanding() == 0:
 		c.retryAt = Never

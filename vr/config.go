@@ -53,6 +53,8 @@ const (
 	recoveryIntervalMin    = 50 * time.Millisecond
 	recoveryIntervalMax    = time.Second
 	requestRetryMin        = 100 * time.Millisecond
+	requestHurry           = 10 * time.Millisecond  // between replicas while a view changes
+	requestSilent          = 500 * time.Millisecond // for that long
 	requestRetryMax        = 500 * time.Millisecond
 	probeInterval          = 100 * time.Millisecond
 )
