@@ -1,6 +1,7 @@
 package udp_test
 
 import (
+	"net"
 	"net/netip"
 	"testing"
 
@@ -64,4 +65,25 @@ func TestBuffersAreGranted(t *testing.T) {
 	if b.Receive == 0 || b.Send == 0 {
 		t.Errorf("buffers not read back: %+v", b)
 	}
+}
+
+func TestLinkLocalAddresses(t *testing.T) {
+	interfaces, _ := net.Interfaces()
+	for _, i := range interfaces {
+		addrs, _ := i.Addrs()
+		for _, a := range addrs {
+			prefix, err := netip.ParsePrefix(a.String())
+			if err != nil || !prefix.Addr().Is6() || !prefix.Addr().IsLinkLocalUnicast() {
+				continue
+			}
+			named := netip.AddrPortFrom(prefix.Addr().WithZone(i.Name), 0)
+			from, to := listen(t, named.String()), listen(t, named.String())
+			write(t, from, wire.Datagram{Addr: to.LocalAddr(), Bytes: []byte("x")})
+			if d := receive(t, to, 1)[0]; d.Addr != from.LocalAddr() {
+				t.Errorf("came from %v, want %v", d.Addr, from.LocalAddr())
+			}
+			return
+		}
+	}
+	t.Skip("no interface has a link-local address")
 }
