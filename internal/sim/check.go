@@ -48,8 +48,10 @@ type record struct {
 	n, q int
 	// members are the latest process of each replica, nil while it is down.
 	members []*subject
-	// committed is every op that any replica ever held to be committed.
+	// committed is every op that any replica ever held to be committed; those from index news
+	// on are new in the present step.
 	committed []commitment
+	news      int
 	// views are the started views, in the order of their starts.
 	views     []*start
 	started   map[wire.ViewNumber]*start

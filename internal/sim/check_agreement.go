@@ -15,6 +15,7 @@ type commitment struct {
 }
 
 func checkAgreement(r *record, s *subject) string {
+	r.news = len(r.committed)
 	from := s.before.Commit + 1
 	if s.changed != 0 {
 		from = min(from, s.changed)
@@ -23,9 +24,6 @@ func checkAgreement(r *record, s *subject) string {
 		chain, _ := s.chain(op)
 		if op > wire.OpNumber(len(r.committed)) {
 			r.committed = append(r.committed, commitment{chain, s.now.View})
-			if why := r.checkLateCommit(op); why != "" {
-				return why
-			}
 			continue
 		}
 		if c := r.committed[op-1]; c.chain != chain {

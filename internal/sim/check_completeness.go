@@ -11,6 +11,11 @@ import (
 // to be committed in a view below one that has started already.
 
 func checkCompleteness(r *record, s *subject) string {
+	for i := r.news; i < len(r.committed); i++ {
+		if why := r.checkLateCommit(wire.OpNumber(i + 1)); why != "" {
+			return why
+		}
+	}
 	if !s.starts() {
 		return ""
 	}

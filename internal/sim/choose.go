@@ -68,6 +68,7 @@ func (r *Recorder) Choose(n int, what string) int {
 type Odometer struct {
 	wheels []wheel
 	at     int
+	kept   int // wheels that this run shares with the last one, but for the turn of their last
 }
 
 type wheel struct{ answer, n int }
@@ -95,12 +96,16 @@ func (o *Odometer) Next() bool {
 		if w := &o.wheels[i]; w.answer+1 < w.n {
 			w.answer++
 			o.wheels = o.wheels[:i+1]
+			o.kept = i + 1
 			return true
 		}
 	}
 	o.wheels = o.wheels[:0]
 	return false
 }
+
+// New tells whether the answers given so far in this run are no prefix of an earlier run's.
+func (o *Odometer) New() bool { return o.at >= o.kept }
 
 // Tape returns the answers of the run that has just been made.
 func (o *Odometer) Tape() []int {

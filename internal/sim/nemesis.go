@@ -121,9 +121,7 @@ func (r *run) spring(site int, out *output) {
 func isolate(r *run) {
 	m := r.anyMember()
 	r.fault("isolate", m)
-	for i := range r.w.sites {
-		r.w.net.cut[m][i], r.w.net.cut[i][m] = true, true
-	}
+	r.w.net.isolate(m)
 }
 
 // split cuts the sites into two halves.

@@ -124,6 +124,13 @@ func (n *network) forget() {
 	n.held = n.held[:0]
 }
 
+// isolate cuts a site off from all others.
+func (n *network) isolate(site int) {
+	for i := range n.cut {
+		n.cut[site][i], n.cut[i][site] = true, true
+	}
+}
+
 // mend undoes all cuts and holds.
 func (n *network) mend() {
 	for i := range n.cut {
