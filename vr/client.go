@@ -343,6 +343,7 @@ func (c *Client) armRetry(now time.Duration) {
 		c.heard = true
 		c.retryAt = now
 	default:
+		c.heard = false
 		c.retryAt = now + c.wait + time.Duration(c.random.Int64N(int64(c.wait/4)))
 	}
 }
