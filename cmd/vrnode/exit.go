@@ -1,0 +1,49 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The exit codes, documented in the help of the root command and in README.md.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUnknown     = 2
+	exitUnavailable = 3
+	exitUsage       = 64
+)
+
+// A codedError ends the process with a code of its own.
+type codedError struct {
+	code int
+	err  error
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
+// usage makes the error of a command line that can not be right.
+func usage(format string, args ...any) error {
+	return &codedError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// unavailable makes the error of a group that does not serve.
+func unavailable(format string, args ...any) error {
+	return &codedError{exitUnavailable, fmt.Errorf(format, args...)}
+}
+
+// unknown makes the error of an operation that may or may not have been executed.
+func unknown(format string, args ...any) error {
+	return &codedError{exitUnknown, fmt.Errorf(format, args...)}
+}
+
+func exitCode(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	if coded, ok := errors.AsType[*codedError](err); ok {
+		return coded.code
+	}
+	return exitFailed
+}

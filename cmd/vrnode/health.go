@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"vrnode/vr"
+	"vrnode/wire"
+)
+
+// health is what a round of probes says about the group as a whole.
+type health struct {
+	cluster wire.ClusterID
+	// serving: a quorum is normal in one view, with its primary.
+	serving bool
+	// tolerable is how many of the replicas may fail now without an end of the service.
+	tolerable int
+	// trouble says in plain words what is wrong, and advice what to do; "" if nothing is.
+	trouble, advice string
+}
+
+// judge looks at the answers of all replicas of a group.
+func judge(answers []vr.Answer, p *peers) health {
+	var h health
+	quorum := len(answers) - failures(len(answers))
+	silent, recovering := names(answers, isSilent), names(answers, isRecovering)
+	normal := inView(answers, latestView(answers))
+	for _, a := range answers {
+		if a.Known && !a.Cluster.IsZero() {
+			h.cluster = a.Cluster
+		}
+	}
+	h.serving = len(normal) >= quorum && has(normal, primaryOf(normal[0]))
+	if h.serving {
+		h.tolerable = len(normal) - quorum
+	}
+	h.explain(p, silent, recovering, len(answers), quorum)
+	return h
+}
+
+// unavailable returns what is wrong and what to do about it, as an error, nil if the group serves.
+func (h *health) unavailable() error {
+	if h.serving {
+		return nil
+	}
+	return unavailable("%s\n%s", h.trouble, h.advice)
+}
+
+// explain puts into words what keeps the group from full health.
+func (h *health) explain(p *peers, silent, recovering []string, n, quorum int) {
+	const form = "vrnode form --peers "
+	switch {
+	case len(silent) == n:
+		h.trouble = "no replica answers"
+		h.advice = "Start the replicas with vrnode serve, or check the addresses in --peers."
+	case len(recovering) > failures(n) && h.cluster.IsZero():
+		h.trouble = list(recovering, "is", "are") + " up without memory of a group: it was never formed, or it has lost its memory"
+		h.advice = "What a lost group knew is gone. To begin a new one, empty, with all replicas up:\n  " + form + p.String()
+	case len(recovering) > failures(n):
+		h.trouble = fmt.Sprintf("the group has lost its memory: %s nothing, and it survives that of %d",
+			list(recovering, "remembers", "remember"), failures(n))
+		h.advice = "It can not be brought back. To begin a new one, empty, start all replicas again and then:\n  " + form + p.String()
+	case n-len(silent) < quorum:
+		h.trouble = fmt.Sprintf("%s not answer; %d of %d replicas are needed", list(silent, "does", "do"), quorum, n)
+		h.advice = "Start what is down with the same command line as before, or mend the network."
+	case !h.serving:
+		h.trouble = "the group is changing its view and serves again in a moment"
+		h.advice = "Try again; if this lasts, look at the logs of the replicas."
+	case len(silent) > 0:
+		h.trouble = list(silent, "does", "do") + " not answer"
+		h.advice = "Start what is down with the same command line as before; it recovers from the others."
+	case len(recovering) > 0:
+		h.trouble = list(recovering, "is", "are") + " recovering"
+	}
+}
+
+func isSilent(a *vr.Answer) bool     { return !a.Known }
+func isRecovering(a *vr.Answer) bool { return a.Known && a.Status == wire.StatusRecovering }
+
+// names returns the replicas of whom something holds.
+func names(answers []vr.Answer, holds func(*vr.Answer) bool) []string {
+	var ids []string
+	for i := range answers {
+		if holds(&answers[i]) {
+			ids = append(ids, answers[i].ID.String())
+		}
+	}
+	return ids
+}
+
+// latestView returns the highest view in which a replica is normal.
+func latestView(answers []vr.Answer) wire.ViewNumber {
+	var view wire.ViewNumber
+	for _, a := range answers {
+		if a.Known && a.Status == wire.StatusNormal {
+			view = max(view, a.View)
+		}
+	}
+	return view
+}
+
+// inView returns the answers of the replicas that are normal in a view.
+func inView(answers []vr.Answer, view wire.ViewNumber) []vr.Answer {
+	var normal []vr.Answer
+	for _, a := range answers {
+		if a.Known && a.Status == wire.StatusNormal && a.View == view {
+			normal = append(normal, a)
+		}
+	}
+	return normal
+}
+
+// primaryOf returns the primary of the view that a replica is in, 0 if it does not know.
+func primaryOf(a vr.Answer) wire.Peer {
+	if len(a.Members) == 0 {
+		return 0
+	}
+	return a.Members[uint64(a.View)%uint64(len(a.Members))].ID
+}
+
+func has(answers []vr.Answer, id wire.Peer) bool {
+	for _, a := range answers {
+		if a.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// list writes "replica 1 is" or "replicas 1 and 2 are".
+func list(ids []string, singular, plural string) string {
+	if len(ids) == 1 {
+		return "replica " + ids[0] + " " + singular
+	}
+	last := len(ids) - 1
+	return "replicas " + strings.Join(ids[:last], ", ") + " and " + ids[last] + " " + plural
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"vrnode/vr"
+	"vrnode/vr/node"
+	"vrnode/wire"
+)
+
+func newServe() *cobra.Command {
+	var (
+		id      uint64
+		group   peers
+		service machineFlag
+		logs    format
+	)
+	cmd := &cobra.Command{
+		Use:   "serve --id N --peers ID=HOST:PORT,…",
+		Short: "Run a replica",
+		Long: `serve runs one replica until it is told to stop. All replicas of a group get the same --peers.
+
+A replica keeps what it knows in its memory only. Every start is the same: it asks the others for
+the memory of the group. If the group is new, nobody has any, and it must be formed, once, with
+vrnode form. To restart a replica after a crash, run the same command line again.
+
+What happens is logged to standard error.`,
+		Example: `  vrnode serve --id 1 --peers 1=10.0.0.1:7000,2=10.0.0.2:7000,3=10.0.0.3:7000`,
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkServe(id, group); err != nil {
+				return err
+			}
+			s := server{id: id, group: group, talk: cmd.ErrOrStderr(), log: newLogger(cmd.ErrOrStderr(), &logs)}
+			return s.run(cmd.Context(), service.get().new())
+		},
+	}
+	cmd.Flags().Uint64Var(&id, "id", 0, "the number of this replica")
+	group.addTo(cmd)
+	service.addTo(cmd, "the service to replicate")
+	logs.formats, logs.value = []string{"text", "json"}, "text"
+	cmd.Flags().Var(&logs, "log-format", "how to write the log")
+	return cmd
+}
+
+func checkServe(id uint64, group peers) error {
+	if err := group.required(); err != nil {
+		return err
+	}
+	if id == 0 {
+		return usage("--id is missing: which of the replicas in --peers is this one?")
+	}
+	if _, listed := group[id]; !listed {
+		return usage("--id %d is not in --peers, which lists %v", id, slices.Sorted(maps.Keys(group)))
+	}
+	return nil
+}
+
+func newLogger(w io.Writer, f *format) *slog.Logger {
+	if f.json() {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+// A server is the replica of this process.
+type server struct {
+	id    uint64
+	group peers
+	talk  io.Writer
+	log   *slog.Logger
+}
+
+// hintAfter is how long a replica may be without memory before people are told what to do. One
+// that recovers takes far less.
+const hintAfter = 2 * time.Second
+
+func (s *server) run(ctx context.Context, machine vr.StateMachine) error {
+	n, err := node.Start(node.Config{ID: s.id, Peers: s.group, Machine: machine, Logger: s.log})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("--peers: the address of replica %d, %s, is in use by another process", s.id, s.group[s.id])
+	}
+	if err != nil {
+		return fmt.Errorf("--peers: %w", err)
+	}
+	defer n.Close()
+	fmt.Fprintf(s.talk, "replica %d listens on %s\n", s.id, s.group[s.id])
+	select {
+	case <-ctx.Done():
+	case <-time.After(hintAfter):
+		if n.Status().Status == wire.StatusRecovering {
+			s.hint()
+		}
+		<-ctx.Done()
+	}
+	fmt.Fprintf(s.talk, "replica %d stops\n", s.id)
+	return nil
+}
+
+func (s *server) hint() {
+	fmt.Fprintf(s.talk, `replica %d has no memory yet and keeps asking the others.
+If the group is new, start all replicas and then, once:
+  vrnode form --peers %v
+To see how the others are:
+  vrnode status --peers %v
+`, s.id, &s.group, &s.group)
+}

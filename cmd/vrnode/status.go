@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"vrnode/vr"
+	"vrnode/wire"
+)
+
+func newStatus() *cobra.Command {
+	var (
+		group   peers
+		output  format
+		timeout time.Duration
+	)
+	cmd := &cobra.Command{
+		Use:   "status --peers ID=HOST:PORT,…",
+		Short: "Show how the group and its replicas are",
+		Long: `status asks every replica how it is, and says what follows for the group: whether it serves, and
+how many more failures it tolerates.
+
+The round-trip time, the lag and the time since a replica was heard are those that the primary
+sees. Lag is the number of ops that the replica has not acknowledged.
+
+Exit code 3: the group does not serve.`,
+		Example: `  vrnode status --peers 1=10.0.0.1:7000,2=10.0.0.2:7000,3=10.0.0.3:7000
+  vrnode status --peers … -o json | jq .failures_tolerable`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := group.required(); err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			answers, err := probe(ctx, group)
+			if err != nil {
+				return err
+			}
+			return printStatus(cmd, &output, answers, &group)
+		},
+	}
+	group.addTo(cmd)
+	output.addTo(cmd, "table", "json")
+	cmd.Flags().DurationVar(&timeout, "timeout", time.Second, "how long to wait for replicas that do not answer")
+	return cmd
+}
+
+func printStatus(cmd *cobra.Command, output *format, answers []vr.Answer, group *peers) error {
+	h := judge(answers, group)
+	s := newStatusReport(answers, h, group)
+	if output.json() {
+		if err := printJSON(cmd.OutOrStdout(), s); err != nil {
+			return err
+		}
+	} else {
+		s.printTable(cmd.OutOrStdout())
+	}
+	if err := h.unavailable(); err != nil {
+		return err
+	}
+	if h.advice != "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), h.advice)
+	}
+	return nil
+}
+
+// A statusReport is what status prints.
+type statusReport struct {
+	Cluster           string          `json:"cluster"`
+	Serving           bool            `json:"serving"`
+	FailuresTolerable int             `json:"failures_tolerable"`
+	Trouble           string          `json:"trouble,omitempty"`
+	Advice            string          `json:"advice,omitempty"`
+	Replicas          []replicaStatus `json:"replicas"`
+}
+
+// unreachable is the status of a replica that does not answer.
+const unreachable = "unreachable"
+
+type replicaStatus struct {
+	ID          wire.Peer       `json:"id"`
+	Address     string          `json:"address"`
+	Status      string          `json:"status"`
+	Role        string          `json:"role,omitempty"`
+	View        wire.ViewNumber `json:"view"`
+	Op          wire.OpNumber   `json:"op"`
+	Commit      wire.OpNumber   `json:"commit"`
+	Applied     wire.OpNumber   `json:"applied"`
+	Incarnation string          `json:"incarnation,omitempty"` // a string: it has more than 53 bits
+	Clients     uint64          `json:"clients"`
+	Peers       []peerStatus    `json:"peers,omitempty"`
+}
+
+// peerStatus is what a replica knows of another one. Lag is known to the primary only.
+type peerStatus struct {
+	ID          wire.Peer `json:"id"`
+	RTTMicros   *uint64   `json:"rtt_us,omitempty"`
+	HeardMicros *uint64   `json:"heard_us,omitempty"`
+	Lag         *uint64   `json:"lag,omitempty"`
+}
+
+func newStatusReport(answers []vr.Answer, h health, group *peers) *statusReport {
+	s := &statusReport{
+		Serving: h.serving, FailuresTolerable: h.tolerable,
+		Trouble: h.trouble, Advice: h.advice,
+	}
+	if !h.cluster.IsZero() {
+		s.Cluster = h.cluster.String()
+	}
+	for i := range answers {
+		s.Replicas = append(s.Replicas, newReplicaStatus(&answers[i], (*group)[uint64(answers[i].ID)]))
+	}
+	return s
+}
+
+func newReplicaStatus(a *vr.Answer, address string) replicaStatus {
+	if !a.Known {
+		return replicaStatus{ID: a.ID, Address: address, Status: unreachable}
+	}
+	r := replicaStatus{
+		ID: a.ID, Address: address, Status: a.Status.String(),
+		View: a.View, Op: a.Op, Commit: a.Commit, Applied: a.Applied,
+		Incarnation: fmt.Sprintf("%x", uint64(a.Incarnation)), Clients: a.ClientCount,
+	}
+	primary := a.Status == wire.StatusNormal && primaryOf(*a) == a.ID
+	if a.Status == wire.StatusNormal {
+		r.Role = "backup"
+	}
+	if primary {
+		r.Role = "primary"
+	}
+	for _, p := range a.Peers {
+		r.Peers = append(r.Peers, newPeerStatus(&p, a.Op, primary))
+	}
+	return r
+}
+
+func newPeerStatus(p *wire.PeerReport, op wire.OpNumber, primary bool) peerStatus {
+	s := peerStatus{ID: p.ID}
+	if p.RTTMicros != 0 {
+		s.RTTMicros = &p.RTTMicros
+	}
+	if p.HeardMicros != ^uint64(0) {
+		s.HeardMicros = &p.HeardMicros
+	}
+	if primary {
+		s.Lag = new(uint64(op - min(op, p.Op)))
+	}
+	return s
+}
+
+func (s *statusReport) printTable(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tADDRESS\tSTATUS\tROLE\tVIEW\tOP\tCOMMIT\tINCARNATION\tRTT\tLAG\tHEARD")
+	seen := s.seenByPrimary()
+	for _, r := range s.Replicas {
+		fmt.Fprintf(t, "%v\t%s\t%s\t", r.ID, r.Address, r.Status)
+		if r.Status == unreachable {
+			fmt.Fprint(t, "-\t-\t-\t-\t-\t")
+		} else {
+			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t", orDash(r.Role), r.View, r.Op, r.Commit, r.Incarnation)
+		}
+		fmt.Fprintln(t, seen[r.ID].columns())
+	}
+	t.Flush()
+	fmt.Fprintln(w)
+	s.printSummary(w)
+}
+
+func (s *statusReport) printSummary(w io.Writer) {
+	if s.Cluster != "" {
+		fmt.Fprintf(w, "group %s\n", s.Cluster)
+	}
+	switch {
+	case !s.Serving:
+		fmt.Fprintln(w, "does not serve")
+	case s.FailuresTolerable == 0:
+		fmt.Fprintln(w, "serves; tolerates no further failure")
+	case s.FailuresTolerable == 1:
+		fmt.Fprintln(w, "serves; tolerates 1 more failure")
+	default:
+		fmt.Fprintf(w, "serves; tolerates %d more failures\n", s.FailuresTolerable)
+	}
+	if s.Trouble != "" && s.Serving {
+		fmt.Fprintln(w, s.Trouble)
+	}
+}
+
+// seenByPrimary returns what the primary knows of the others.
+func (s *statusReport) seenByPrimary() map[wire.Peer]peerStatus {
+	seen := make(map[wire.Peer]peerStatus)
+	var view wire.ViewNumber
+	for _, r := range s.Replicas {
+		if r.Role != "primary" || r.View < view {
+			continue
+		}
+		view = r.View
+		for _, p := range r.Peers {
+			seen[p.ID] = p
+		}
+	}
+	return seen
+}
+
+func (p peerStatus) columns() string {
+	rtt, lag, heard := "-", "-", "-"
+	if p.RTTMicros != nil {
+		rtt = micros(*p.RTTMicros)
+	}
+	if p.Lag != nil {
+		lag = fmt.Sprint(*p.Lag)
+	}
+	if p.HeardMicros != nil {
+		heard = micros(*p.HeardMicros)
+	}
+	return rtt + "\t" + lag + "\t" + heard
+}
+
+func micros(us uint64) string {
+	return (time.Duration(us) * time.Microsecond).String()
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

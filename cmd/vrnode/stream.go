@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// A stream answers operations, one a line, in the order of the lines.
+type stream struct {
+	// check finds what is wrong with a command; such a line is answered and not sent.
+	check func(command []byte) error
+	// submit takes a command, and calls done once with its end. It keeps nothing of command.
+	submit func(command []byte, done func(result []byte, err error))
+	// timeout is how long a line may wait for its answer.
+	timeout time.Duration
+	// abandon makes everything under way end at once.
+	abandon func()
+	// window is how many lines may be under way.
+	window int
+
+	answered int // lines with an answer
+	failed   int // answers that say "error: …"
+}
+
+// A line is one line of input under way.
+type line struct {
+	since  time.Time
+	answer chan answer
+}
+
+type answer struct {
+	result []byte
+	err    error // there is no result
+}
+
+// run reads input to its end and answers every line on output. At the first line that gets no
+// result it stops and returns why.
+func (s *stream) run(ctx context.Context, input io.Reader, output io.Writer) error {
+	results := bufio.NewWriter(output)
+	defer results.Flush()
+	stop := make(chan struct{})
+	defer close(stop)
+	lines := make(chan line, s.window-1) // and one that is being answered
+	var readErr error
+	go func() {
+		defer close(lines)
+		readErr = s.read(input, lines, stop)
+	}()
+	for l := range lines {
+		if len(l.answer) == 0 {
+			results.Flush() // before a wait, show what there is
+		}
+		result, err := s.await(ctx, l)
+		if err != nil {
+			return err
+		}
+		s.count(result)
+		results.Write(append(result, '\n'))
+		if len(lines) == 0 {
+			results.Flush()
+		}
+	}
+	return errors.Join(readErr, results.Flush())
+}
+
+// inputLineMax bounds a line of input; a longer one is an error.
+const inputLineMax = 1 << 20
+
+func (s *stream) read(input io.Reader, lines chan<- line, stop <-chan struct{}) error {
+	scanner := bufio.NewScanner(input)
+	scanner.Buffer(nil, inputLineMax)
+	for scanner.Scan() {
+		l := line{time.Now(), make(chan answer, 1)}
+		select {
+		case lines <- l:
+		case <-stop:
+			return nil
+		}
+		command := bytes.TrimSpace(scanner.Bytes())
+		if err := s.check(command); err != nil {
+			l.answer <- answer{result: []byte("error: " + err.Error())}
+			continue
+		}
+		s.submit(command, func(result []byte, err error) {
+			l.answer <- answer{bytes.Clone(result), err}
+		})
+	}
+	return scanner.Err()
+}
+
+// await returns the result of a line. If there is none, the error says what ended the wait, and
+// what the submitter then knew of the outcome.
+func (s *stream) await(ctx context.Context, l line) ([]byte, error) {
+	var why error
+	select {
+	case a := <-l.answer:
+		return a.result, a.err
+	case <-ctx.Done():
+		why = ctx.Err()
+	case <-time.After(s.timeout - time.Since(l.since)):
+		why = fmt.Errorf("no answer within %v", s.timeout)
+	}
+	s.abandon()
+	a := <-l.answer
+	if a.err == nil {
+		return a.result, nil // it came after all
+	}
+	return nil, &noAnswer{why, a.err}
+}
+
+// A noAnswer is the end of a line without a result.
+type noAnswer struct {
+	why     error
+	outcome error
+}
+
+func (e *noAnswer) Error() string { return e.why.Error() }
+func (e *noAnswer) Unwrap() error { return e.outcome }
+
+func (s *stream) count(result []byte) {
+	s.answered++
+	if failed(result) {
+		s.failed++
+	}
+}
+
+// failed tells whether a result is an error that the state machine returned.
+func failed(result []byte) bool { return strings.HasPrefix(string(result), "error:") }
