@@ -19,7 +19,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"internal/stack", "wire frag vr statexfer", ""},
 
 	{"frag/udp", "wire", "x/sys"},
-	{"internal/loop", "internal/stack frag/udp", ""},
+	{"internal/loop", "wire vr internal/stack frag/udp", ""},
 	{"vr/node vr/client", "vr wire internal/stack internal/loop frag/udp", ""},
 	{"vr/machine/*", "", ""},
 	{"cmd/vrnode", "*", "cobra pflag hdrhistogram go-pretty progressbar"},
