@@ -101,17 +101,17 @@ error: unknown operation "divide": want add, subtract, multiply, clear or read
 func TestStreamTimeout(t *testing.T) {
 	var output strings.Builder
 	gone := errors.New("gone")
-	var silent func([]byte, error)
+	silent := make(chan func([]byte, error), 1)
 	s := &stream{
 		check: func([]byte) error { return nil }, timeout: time.Millisecond, window: 8,
 		submit: func(command []byte, done func([]byte, error)) {
 			if string(command) == "silence" {
-				silent = done
+				silent <- done
 			} else {
 				done(command, nil)
 			}
 		},
-		abandon: func() { silent(nil, gone) },
+		abandon: func() { (<-silent)(nil, gone) },
 	}
 	err := s.run(t.Context(), strings.NewReader("a\nb\nsilence\nc\n"), &output)
 	if !errors.Is(err, gone) || err.Error() != "no answer within 1ms" {
@@ -125,11 +125,11 @@ func TestStreamTimeout(t *testing.T) {
 // TestStreamLateAnswer: what the submitter still has a result for is no loss.
 func TestStreamLateAnswer(t *testing.T) {
 	var output strings.Builder
-	var late func([]byte, error)
+	late := make(chan func([]byte, error), 1)
 	s := &stream{
 		check: func([]byte) error { return nil }, timeout: time.Millisecond, window: 8,
-		submit:  func(_ []byte, done func([]byte, error)) { late = done },
-		abandon: func() { late([]byte("late"), nil) },
+		submit:  func(_ []byte, done func([]byte, error)) { late <- done },
+		abandon: func() { (<-late)([]byte("late"), nil) },
 	}
 	if err := s.run(t.Context(), strings.NewReader("a\n"), &output); err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func TestFloor(t *testing.T) {
 		{"two hops, many", startRelay(t, backups...), 1024},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f, err := Floor(test.to, test.outstanding, 64, 50*time.Millisecond)
+			f, err := Floor(test.to, test.outstanding, 64, 500*time.Millisecond)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -25,7 +25,7 @@ func TestGroup(t *testing.T) {
 			done([]byte("1"), nil)
 		})
 	}
-	f, err := Group(t.Context(), submit, 16, []byte("add 1"), 20*time.Millisecond)
+	f, err := Group(t.Context(), submit, 16, []byte("add 1"), 200*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
