@@ -104,7 +104,7 @@ func (e *Endpoint) Send(now time.Duration, to wire.Peer, lane Lane, message []by
 	if p == nil || lane >= LanesMax || len(message) == 0 || len(message) > MessageMax {
 		return false
 	}
-	size := 1 << classOf(bufferSize(totalOf(message)))
+	size := classSize(classOf(bufferSize(totalOf(message))))
 	if !p.out[lane].fits(size) || e.queued+size > sendBudget {
 		return false
 	}

@@ -95,7 +95,7 @@ func (e *Endpoint) openMessage(p *peer, l *inLane, d *wire.Data) *inMessage {
 	cells := cellsOf(total)
 	size := total + bitmapSize(cells)
 	used, budget := e.receivingFor(p)
-	if l.bytes+total > windowBytes[d.Lane] || *used+1<<classOf(size) > budget {
+	if l.bytes+total > windowBytes[d.Lane] || *used+classSize(classOf(size)) > budget {
 		return nil
 	}
 	var m *inMessage

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"vrnode/wire"
 )
 
 func TestUrgentOvertakesBulk(t *testing.T) {
@@ -33,20 +35,26 @@ func TestUrgentOvertakesBulk(t *testing.T) {
 	}
 }
 
-// TestBulkIsNotStarved: lane 3 gets its share although lane 0 always has something to send.
+// TestBulkIsNotStarved: lane 3 gets its share although lane 1 always has something to send.
 func TestBulkIsNotStarved(t *testing.T) {
 	l := newLab(t, 1, 1, 2)
 	a, b := l.ends[0], l.ends[1]
 	l.connect(a, b)
 	a.Send(l.now, 2, 3, text(1, 100_000))
-	bulk := false
-	b.onMessage = func(m Delivery) { bulk = bulk || len(m.Bytes) == 100_000 }
+	bulk, urgent := false, 0
+	b.onMessage = func(m Delivery) {
+		bulk = bulk || len(m.Bytes) == 100_000
+		urgent++
+	}
+	message := text(1, 64<<10)
 	l.run(5*time.Second, func() bool {
-		for a.Stats().Queued < 1<<20 {
-			a.Send(l.now, 2, 0, text(1, 1000))
+		for a.Send(l.now, 2, 1, message) {
 		}
 		return bulk
 	})
+	if urgent < 10 {
+		t.Errorf("bulk overtook all but %d urgent messages", urgent)
+	}
 }
 
 func TestSmallMessagesShareDatagrams(t *testing.T) {
@@ -136,5 +144,63 @@ func TestUnsentSlotSurvivesRestart(t *testing.T) {
 	l.pass(time.Second)
 	if len(b.got) != 1 || string(b.got[0].bytes) != "not sent" {
 		t.Errorf("delivered %v", b.got)
+	}
+}
+
+// TestReplacedInFlight: the acknowledgement of an older message does not stand for the newer one.
+func TestReplacedInFlight(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.connect(a, b)
+	a.SendLatest(l.now, 2, 4, []byte("old"))
+	l.tick(a)
+	a.SendLatest(l.now, 2, 4, []byte("new"))
+	l.filter = func(from, to *end, d []byte) bool { return from == b }
+	l.tick(a)
+	l.run(time.Second, func() bool { return len(b.got) == 1 })
+	l.pass(time.Millisecond)
+	l.filter = nil
+	l.run(time.Second, func() bool { return len(b.got) == 2 })
+	if string(b.got[1].bytes) != "new" {
+		t.Errorf("delivered %v", b.got)
+	}
+}
+
+// TestFullDatagramDoesNotWaitForAcknowledgement: what does not fit beside an acknowledgement goes
+// without it.
+func TestFullDatagramDoesNotWaitForAcknowledgement(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.connect(a, b)
+	a.Send(l.now, 2, 0, []byte("to be acknowledged"))
+	l.run(time.Second, func() bool { return len(b.got) == 1 })
+	if due := b.session(1).received.due; due <= l.now || due == Never {
+		t.Fatalf("the acknowledgement is due at %v, now is %v", due, l.now)
+	}
+	b.Send(l.now, 1, 0, text(1, wire.SingleMax))
+	if took := l.run(time.Second, func() bool { return len(a.got) == 1 }); took > l.delay {
+		t.Errorf("took %v", took)
+	}
+}
+
+// TestSenderKeepsTheWindow: no more than a window is begun before something is acknowledged.
+func TestSenderKeepsTheWindow(t *testing.T) {
+	e := New(Config{Self: 1})
+	for _, c := range []struct{ size, want int }{
+		{100, windowMessages},
+		{64 << 10, windowBytes[1] / (64<<10 + wire.TrailerSize)},
+	} {
+		var lane outLane
+		for range 2000 {
+			lane.push(e.newMessage(make([]byte, c.size)))
+		}
+		for {
+			if _, ok := lane.take(wire.SingleMax+wire.DataHeaderSize, windowBytes[1]); !ok {
+				break
+			}
+		}
+		if got := int(lane.fresh - lane.floor); got != c.want || lane.started > windowBytes[1] {
+			t.Errorf("%d messages of %d bytes were begun", got, c.size)
+		}
 	}
 }

@@ -125,7 +125,7 @@ func TestPool(t *testing.T) {
 	var p pool
 	for _, n := range []int{1, 127, 128, 129, 1 << 20, 1<<20 + 1, MessageMax + 8 + 2*2305} {
 		b := p.take(n)
-		if len(b) != n || cap(b) < n || cap(b) > max(2*n, 128) {
+		if len(b) != n || cap(b) < n || cap(b) > max(2*n, 136) {
 			t.Errorf("take(%d) has %d of %d", n, len(b), cap(b))
 		}
 		p.give(b)
@@ -134,7 +134,7 @@ func TestPool(t *testing.T) {
 		}
 	}
 	for range 100 {
-		p.give(make([]byte, 1<<20))
+		p.give(make([]byte, classSize(20)))
 	}
 	if p.kept > keptMax {
 		t.Errorf("%d bytes are kept", p.kept)

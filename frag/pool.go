@@ -3,8 +3,8 @@ package frag
 import "math/bits"
 
 const (
-	smallestClass = 7  // 128 bytes
-	largestClass  = 21 // 2 MiB
+	smallestClass = 7
+	largestClass  = 21
 )
 
 // A pool lends buffers of a few sizes and keeps those that come back, up to keptMax bytes.
@@ -13,15 +13,25 @@ type pool struct {
 	kept int
 }
 
-// classOf returns the class whose buffers hold n bytes: they are 1<<class long.
-func classOf(n int) int { return max(bits.Len(uint(n-1)), smallestClass) }
+// classSize returns the length of the buffers of a class: a power of two, and a sixteenth more for
+// the trailer and the bitmaps of a message whose own length is a power of two.
+func classSize(class int) int { return 1<<class + 1<<(class-4) }
+
+// classOf returns the class whose buffers hold n bytes.
+func classOf(n int) int {
+	class := max(bits.Len(uint(n))-1, smallestClass)
+	if n > classSize(class) {
+		class++
+	}
+	return class
+}
 
 // take returns n bytes, with what they happen to hold, of a buffer of at least n.
 func (p *pool) take(n int) []byte {
 	class := classOf(n)
 	list := p.free[class]
 	if len(list) == 0 {
-		return make([]byte, n, 1<<class)
+		return make([]byte, n, classSize(class))
 	}
 	b := list[len(list)-1]
 	p.free[class] = list[:len(list)-1]
