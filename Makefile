@@ -1,0 +1,55 @@
+# Nothing but Go is needed, and gcc for the race detector. Tools are pinned in internal/tools/go.mod
+# and built by the go command when they are first used.
+
+SHELL = /bin/bash
+.SHELLFLAGS = -o pipefail -c
+
+LINT = go tool -modfile=internal/tools/go.mod golangci-lint
+T = 60s
+SEEDS = 1000
+
+.PHONY: help check fix test race lint sim fuzz bench demo ci
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+check: ## all that must hold before a commit; changes nothing
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not formatted (make fix): $$files"; exit 1; fi
+	go vet ./...
+	go fix -diff ./...
+	go mod tidy -diff
+	$(LINT) run ./...
+	go test -race ./...
+
+fix: ## format, modernise and rewrite golden files; read the diff
+	go fix ./...
+	gofmt -w .
+	go test -count=1 $$(go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | awk '/internal\/golden/ {print $$1}') -update
+
+test: ## run the tests
+	go test ./...
+
+race: ## run the tests with the race detector
+	go test -race ./...
+
+lint: ## run golangci-lint
+	$(LINT) run ./...
+
+sim: ## simulate: SEEDS=1000, or SEED=0x2a to repeat a run
+	go run ./cmd/vrnode sim $(if $(SEED),--seed $(SEED) -v,--seeds $(SEEDS))
+
+fuzz: ## run every fuzz target for T=60s
+	@go test -list '^Fuzz' ./... | awk '/^Fuzz/ {names[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, names[i]; n = 0}' | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(T) $$package || exit 1; \
+	done
+
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+demo: ## see a group lose its primary
+	go run ./cmd/vrnode demo
+
+ci: ## all of it, with short slices of fuzzing and simulation
+	.ci/run
