@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -29,10 +30,13 @@ Exit code 1: an acknowledged addition was lost, or one was executed twice.`,
 				talk = cmd.ErrOrStderr()
 			}
 			report, err := demo.Run(cmd.Context(), talk)
-			if output.json() {
-				return firstError(printJSON(cmd.OutOrStdout(), report), err)
+			if report == nil {
+				return fmt.Errorf("the demonstration broke off: %w", err)
 			}
-			printDemo(cmd.OutOrStdout(), &report)
+			if output.json() {
+				return errors.Join(err, printJSON(cmd.OutOrStdout(), report))
+			}
+			printDemo(cmd.OutOrStdout(), report)
 			return err
 		},
 	}
@@ -52,14 +56,4 @@ no answers after the kill   %d ms
 start to recovered          %d ms
 views                       %d
 `, r.Acked, r.Applied, r.Lost, r.Duplicated, r.Read, r.Sum, r.FailoverMS, r.RecoveryMS, r.Views)
-}
-
-// firstError returns the first of its arguments that is an error.
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

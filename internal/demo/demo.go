@@ -21,6 +21,8 @@ const (
 	after   = 1500 * time.Millisecond
 	// patience bounds every wait for something that should happen at once.
 	patience = 5 * time.Second
+	// total bounds the whole.
+	total = 20 * time.Second
 	// progress is the time between two lines about the work.
 	progress = 500 * time.Millisecond
 )
@@ -40,17 +42,21 @@ type Report struct {
 	Sum        int64 `json:"sum"`   // the same, counted apart
 }
 
-// Run plays the demonstration and tells it to talk. An error means that a promise was broken, or
-// that the demonstration could not be played; the report is what was found until then.
-func Run(ctx context.Context, talk io.Writer) (Report, error) {
+// Run plays the demonstration and tells it to talk. An error without a report means that it could
+// not be played to its end, one with a report that a promise was broken.
+func Run(ctx context.Context, talk io.Writer) (*Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, total)
+	defer cancel()
 	g, err := newGroup(replicas)
 	if err != nil {
-		return Report{}, err
+		return nil, err
 	}
 	d := &demo{narrator: &narrator{w: talk, born: time.Now()}, group: g}
 	defer d.close()
-	err = d.play(ctx)
-	return d.report, err
+	if err := d.play(ctx); err != nil {
+		return nil, err
+	}
+	return &d.report, d.compare()
 }
 
 type demo struct {
@@ -58,7 +64,15 @@ type demo struct {
 	*group
 	client *client.Client
 	worker *worker
+	acked  []addition
 	report Report
+}
+
+func (d *demo) close() {
+	if d.client != nil {
+		d.client.Close()
+	}
+	d.group.close()
 }
 
 func (d *demo) play(ctx context.Context) error {
@@ -83,20 +97,25 @@ func (d *demo) birth(ctx context.Context) error {
 		return err
 	}
 	d.say("They were formed into a group, which happens once: %s.", cluster)
-	d.client, err = client.Start(client.Config{Peers: d.peers})
-	return err
+	return nil
 }
 
-// work lets the client begin.
-func (d *demo) work(ctx context.Context) error {
+// work lets a client begin.
+func (d *demo) work(ctx context.Context) (err error) {
+	if d.client, err = client.Start(client.Config{Peers: d.peers}); err != nil {
+		return err
+	}
 	d.say("A client adds 1, 2, 3 … with %d additions under way at a time.", outstanding)
-	d.worker = startWorker(d.client)
+	d.worker = startWorker(ctx, d.client)
 	return d.watch(ctx, before)
 }
 
 // loss kills the primary.
 func (d *demo) loss(ctx context.Context) error {
 	view, primary := d.reign()
+	if primary == 0 {
+		return errors.New("the group is without a primary before anything has happened to it")
+	}
 	killed := time.Now()
 	d.kill(uint64(primary))
 	d.say("KILLED replica %v, the primary. Its memory is gone.", primary)
@@ -130,10 +149,9 @@ func (d *demo) comeBack(ctx context.Context) error {
 	return d.watch(ctx, after)
 }
 
-// end lets the client finish, and compares.
-func (d *demo) end(ctx context.Context) error {
-	acked, err := d.worker.finish(ctx)
-	if err != nil {
+// end lets the client finish, and reads the value.
+func (d *demo) end(ctx context.Context) (err error) {
+	if d.acked, err = d.worker.finish(ctx); err != nil {
 		return err
 	}
 	read, err := d.client.Submit(ctx, []byte("read"))
@@ -146,16 +164,14 @@ func (d *demo) end(ctx context.Context) error {
 	view, _ := d.reign()
 	d.report.Views = int(view) + 1
 	d.say("The client is done. Now to compare what it was told with what the replicas did.")
-	if err := poll(ctx, "all replicas to have executed everything", d.settled); err != nil {
-		return err
-	}
-	return d.compare(acked)
+	return poll(ctx, "all replicas to have executed everything", d.settled)
 }
 
-func (d *demo) compare(acked []addition) error {
-	v := judge(acked, d.histories(), d.ended)
-	d.report.Acked, d.report.Applied, d.report.Lost, d.report.Duplicated = len(acked), v.applied, v.lost, v.duplicated
-	for _, a := range acked {
+// compare judges, and completes the report.
+func (d *demo) compare() error {
+	v := judge(d.acked, d.histories(), d.ended)
+	d.report.Acked, d.report.Applied, d.report.Lost, d.report.Duplicated = len(d.acked), v.applied, v.lost, v.duplicated
+	for _, a := range d.acked {
 		d.report.Sum += a.number
 	}
 	for _, wrong := range v.wrong {

@@ -13,31 +13,31 @@ const outstanding = 64
 
 // A worker adds 1, 2, 3 … as fast as the group allows, and keeps every acknowledgement.
 type worker struct {
-	client *client.Client
-	free   chan struct{} // one for each addition that may be under way
+	client   *client.Client
+	underWay chan struct{} // holds one item for each addition under way
 
 	mu    sync.Mutex
 	acked []addition
 	err   error // of the first addition that got no result
 
-	stopping, stopped chan struct{}
+	stop    context.CancelFunc
+	stopped chan struct{}
 }
 
-func startWorker(c *client.Client) *worker {
-	w := &worker{
-		client: c, free: make(chan struct{}, outstanding),
-		stopping: make(chan struct{}), stopped: make(chan struct{}),
-	}
-	go w.run()
+// startWorker begins to add, until ctx ends or finish is called.
+func startWorker(ctx context.Context, c *client.Client) *worker {
+	w := &worker{client: c, underWay: make(chan struct{}, outstanding), stopped: make(chan struct{})}
+	ctx, w.stop = context.WithCancel(ctx)
+	go w.run(ctx)
 	return w
 }
 
-func (w *worker) run() {
+func (w *worker) run(ctx context.Context) {
 	defer close(w.stopped)
 	for number := int64(1); ; number++ {
 		select {
-		case w.free <- struct{}{}:
-		case <-w.stopping:
+		case w.underWay <- struct{}{}:
+		case <-ctx.Done():
 			return
 		}
 		command := strconv.AppendInt([]byte("add "), number, 10)
@@ -48,7 +48,7 @@ func (w *worker) run() {
 func (w *worker) done(number int64, result []byte, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	<-w.free
+	<-w.underWay
 	if err != nil {
 		if w.err == nil {
 			w.err = err
@@ -67,9 +67,9 @@ func (w *worker) count() int {
 
 // finish stops the worker, and returns when nothing is under way.
 func (w *worker) finish(ctx context.Context) ([]addition, error) {
-	close(w.stopping)
+	w.stop()
 	<-w.stopped
-	err := poll(ctx, "an answer to every addition", func() bool { return len(w.free) == 0 })
+	err := poll(ctx, "an answer to every addition", func() bool { return len(w.underWay) == 0 })
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err == nil {
