@@ -265,9 +265,13 @@ func (l *Loop) end() {
 	if l.err != nil {
 		closed = fmt.Errorf("%w: %w", ErrClosed, l.err)
 	}
+	outcome := closed
+	if !l.host.Client().Cluster().IsZero() { // else they still wait for a session
+		outcome = fmt.Errorf("%w; %w", closed, ErrOutcomeUnknown)
+	}
 	for i, t := range l.outstanding {
 		if t != nil {
-			l.finish(t, nil, fmt.Errorf("%w, %w", closed, ErrOutcomeUnknown))
+			l.finish(t, nil, outcome)
 			l.outstanding[i] = nil
 		}
 	}

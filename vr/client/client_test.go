@@ -22,7 +22,8 @@ func (c *counter) Apply(_ uint64, command []byte) []byte {
 }
 
 // startGroup runs three replicas in this process and a client of them.
-func startGroup(t testing.TB) *client.Client {
+func startGroup(t testing.TB) (*client.Client, []*node.Node) {
+	var nodes []*node.Node
 	peers := freePeers(t, 3)
 	for id := range peers {
 		n, err := node.Start(node.Config{ID: id, Peers: peers, Machine: new(counter)})
@@ -30,13 +31,14 @@ func startGroup(t testing.TB) *client.Client {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { n.Close() })
+		nodes = append(nodes, n)
 	}
 	c, err := client.Start(client.Config{Peers: peers})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	return c
+	return c, nodes
 }
 
 // freePeers finds n free UDP ports.
@@ -60,7 +62,7 @@ func within(t testing.TB, d time.Duration) context.Context {
 }
 
 func TestClient(t *testing.T) {
-	c := startGroup(t)
+	c, _ := startGroup(t)
 	ctx := within(t, 30*time.Second)
 	answers, err := c.Probe(ctx)
 	if err != nil || len(answers) != 3 {
@@ -102,6 +104,40 @@ func TestClient(t *testing.T) {
 	all.Wait()
 	if result, err := c.Submit(ctx, []byte("x")); err != nil || string(result) != "3001" {
 		t.Errorf("%q, %v; want 3001", result, err)
+	}
+}
+
+// What Close cuts off in the middle may have been executed, and what was never sent was not.
+func TestCloseInTheMiddle(t *testing.T) {
+	end := make(chan error, 1)
+	done := func(_ []byte, err error) { end <- err }
+
+	c, nodes := startGroup(t)
+	c.Go([]byte("x"), done)
+	c.Close()
+	if err := <-end; !errors.Is(err, client.ErrClosed) || errors.Is(err, client.ErrOutcomeUnknown) {
+		t.Errorf("without a group: %v", err)
+	}
+	for _, n := range nodes {
+		n.Close()
+	}
+
+	c, nodes = startGroup(t)
+	ctx := within(t, 20*time.Second)
+	if _, err := c.Form(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Submit(ctx, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		n.Close()
+	}
+	c.Go([]byte("x"), done)
+	c.Probe(within(t, 20*time.Millisecond)) // nobody answers, but by now the command is sent
+	c.Close()
+	if err := <-end; !errors.Is(err, client.ErrClosed) || !errors.Is(err, client.ErrOutcomeUnknown) {
+		t.Errorf("with a group: %v", err)
 	}
 }
 
