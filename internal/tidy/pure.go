@@ -17,7 +17,8 @@ import (
 
 // purePackages do the same on every machine and in every run: what they do follows from their
 // arguments alone. Simulation, replay and exploration rest on it.
-var purePackages = strings.Fields("wire frag vr statexfer internal/stack internal/assert")
+var purePackages = strings.Fields(`wire frag vr statexfer vr/machine/accumulator
+	internal/assert internal/sim internal/stack`)
 
 // impure are the packages that a pure package may not import, with those below them, and what to
 // use instead.
@@ -44,7 +45,7 @@ var impure = map[string]string{
 var allowed = map[string]struct{ names, instead string }{
 	"net/netip":    {"*", ""},
 	"math/rand/v2": {"New NewPCG NewChaCha8 PCG ChaCha8 Rand Source", "a generator made from a seed: rand.New(rand.NewPCG(seed, stream))"},
-	"time":         {"Duration Nanosecond Microsecond Millisecond Second Minute Hour", "an argument now time.Duration, and Deadline to be called again"},
+	"time":         {"Duration ParseDuration Nanosecond Microsecond Millisecond Second Minute Hour", "an argument now time.Duration, and Deadline to be called again"},
 	"fmt":          {"Sprint Sprintf Sprintln Append Appendf Appendln Errorf Fprint Fprintf Fprintln Formatter GoStringer State Stringer", "a string that the caller prints"},
 }
 
@@ -58,24 +59,14 @@ func (t *tree) checkPurity() error {
 			t.checkImpureImports(f)
 			t.checkConcurrency(f)
 		}
-		// Two builds: the costly checks of invariants are in files for race builds only.
-		plain, err := d.selected(t.fset)
+		selected, err := d.selected(t.fset)
 		if err != nil {
 			return err
 		}
-		race, err := d.selected(t.fset, "race")
-		if err != nil {
-			return err
+		if len(selected) < len(d.files) {
+			t.report(d.files[0].Package, "a pure package is the same in every build: no file of %s depends on platform or tags", d.path)
 		}
-		for _, f := range d.files {
-			if !slices.Contains(plain, f) && !slices.Contains(race, f) {
-				t.report(f.Package, "a pure package is the same on every platform: no file of it depends on one")
-			}
-		}
-		t.checkTypes(d, plain, own)
-		if !slices.Equal(plain, race) {
-			t.checkTypes(d, race, own)
-		}
+		t.checkTypes(d, selected, own)
 	}
 	return nil
 }
@@ -166,14 +157,12 @@ func (t *tree) checkRange(n *ast.RangeStmt, info *types.Info) {
 	}
 }
 
-// selected returns the files of d that a build with some tags would take.
-func (d *directory) selected(fset *token.FileSet, tags ...string) ([]*ast.File, error) {
-	context := build.Default
-	context.BuildTags = tags
+// selected returns the files of d that a build on this machine takes.
+func (d *directory) selected(fset *token.FileSet) ([]*ast.File, error) {
 	var files []*ast.File
 	for _, f := range d.files {
 		dir, name := filepath.Split(fset.Position(f.Package).Filename)
-		match, err := context.MatchFile(dir, name)
+		match, err := build.Default.MatchFile(dir, name)
 		if err != nil {
 			return nil, err
 		}
