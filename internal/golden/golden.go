@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -36,19 +35,6 @@ func File(t testing.TB, path string, got []byte) {
 		t.Fatal(err)
 	}
 	t.Logf("%s is rewritten", path)
-}
-
-// Each runs f as a subtest for every file that matches the pattern. No match is a failure.
-func Each(t *testing.T, pattern string, f func(t *testing.T, path string)) {
-	t.Helper()
-	paths, err := filepath.Glob(pattern)
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no file matches %q (error: %v)", pattern, err)
-	}
-	for _, path := range paths {
-		name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-		t.Run(name, func(t *testing.T) { f(t, path) })
-	}
 }
 
 const (

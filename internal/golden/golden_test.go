@@ -33,7 +33,7 @@ func arithmetic(d *Directive) string {
 }
 
 func TestTrace(t *testing.T) {
-	Each(t, "testdata/*.txt", func(t *testing.T, path string) { Trace(t, path, arithmetic) })
+	Trace(t, "testdata/arithmetic.txt", arithmetic)
 }
 
 func TestTraceRewritesOutputsOnly(t *testing.T) {
@@ -64,16 +64,6 @@ func TestTraceRefuses(t *testing.T) {
 		write(t, path, c.text)
 		if message := failure(t, func(t testing.TB) { Trace(t, path, arithmetic) }); !strings.Contains(message, c.want) {
 			t.Errorf("%s: fails with %q, want %q", name, message, c.want)
-		}
-	}
-}
-
-func TestDirectiveValue(t *testing.T) {
-	d := Directive{Args: []string{"replicas", "n=3", "n=4", "empty="}}
-	for key, want := range map[string]string{"n": "3 true", "empty": " true", "replicas": " false"} {
-		value, ok := d.Value(key)
-		if got := fmt.Sprint(value, " ", ok); got != want {
-			t.Errorf("Value(%q) = %s, want %s", key, got, want)
 		}
 	}
 }

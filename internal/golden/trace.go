@@ -24,16 +24,6 @@ type Directive struct {
 	Pos string
 }
 
-// Value returns the value of the argument key=value, and whether there is one.
-func (d *Directive) Value(key string) (string, bool) {
-	for _, a := range d.Args {
-		if k, v, found := strings.Cut(a, "="); found && k == key {
-			return v, true
-		}
-	}
-	return "", false
-}
-
 // Trace runs every directive of the file at path through run, in order, and checks that each
 // gives the output that the file says. Output may not hold blank lines; its last newline is
 // optional.
