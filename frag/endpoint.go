@@ -50,7 +50,7 @@ func New(cfg Config) *Endpoint {
 		if r.ID == cfg.Self || e.find(r.ID) != nil {
 			continue
 		}
-		p := &peer{id: r.ID, addr: r.Addr, number: len(e.replicas), deadline: Never}
+		p := &peer{id: r.ID, addr: r.Addr, home: r.Addr, number: len(e.replicas), deadline: Never}
 		e.replicas = append(e.replicas, p)
 		e.deadlines.add(p)
 	}

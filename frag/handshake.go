@@ -62,7 +62,11 @@ func (e *Endpoint) tickOpening(now time.Duration, p *peer, out *Effects) {
 	delay += time.Duration(e.random() % uint64(delay/2))
 	o.attempt++
 	o.sentAt, o.retry = now, now+delay
-	e.sendHello(p.addr, wire.DatagramHeader{Type: wire.DatagramHello, Number: o.attempt}, &wire.Hello{
+	to := p.addr
+	if o.attempt%2 == 0 {
+		to = p.home // it may have moved for a while and be back
+	}
+	e.sendHello(to, wire.DatagramHeader{Type: wire.DatagramHello, Number: o.attempt}, &wire.Hello{
 		Session: o.index, Sender: e.end(o.nonce), Target: p.id,
 	}, wire.HelloBinding(), out)
 }

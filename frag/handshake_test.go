@@ -2,6 +2,7 @@ package frag
 
 import (
 	"bytes"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -389,5 +390,28 @@ func TestClientVanishes(t *testing.T) {
 	l.pass(silenceMax + time.Second)
 	if s := a.Stats(); s.Clients != 0 || s.Queued != 0 || a.Deadline() != Never {
 		t.Errorf("%d clients, %d bytes queued", s.Clients, s.Queued)
+	}
+}
+
+// TestMovedPeerComesBack: a peer that was last heard at an address that is dead now is looked for
+// where the configuration says that it is as well.
+func TestMovedPeerComesBack(t *testing.T) {
+	home := netip.MustParseAddrPort("10.0.0.2:7000")
+	e := New(Config{Self: 1, Incarnation: 1, Seed: 1, Replicas: []Address{{ID: 2, Addr: home}}})
+	e.find(2).addr = netip.MustParseAddrPort("10.0.0.9:7000")
+	if !e.Send(0, 2, 1, []byte("hello")) {
+		t.Fatal("not taken")
+	}
+	var out Effects
+	tried := map[netip.AddrPort]int{}
+	for now := time.Duration(0); now < time.Second; now += time.Millisecond {
+		out.Reset()
+		e.Tick(now, &out)
+		for _, d := range out.Datagrams {
+			tried[d.Addr]++
+		}
+	}
+	if len(tried) != 2 || tried[home] == 0 {
+		t.Errorf("HELLOs went to %v", tried)
 	}
 }
