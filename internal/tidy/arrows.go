@@ -22,7 +22,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"internal/loop", "wire vr internal/stack frag/udp", ""},
 	{"vr/node vr/client", "vr wire internal/stack internal/loop frag/udp", ""},
 	{"vr/machine/*", "", ""},
-	{"cmd/vrnode", "*", "cobra pflag hdrhistogram go-pretty progressbar"},
+	{"cmd/vrnode", "*", "cobra pflag progressbar"},
 
 	{"internal/sim", "wire vr internal/stack frag", "porcupine xxhash"},
 	{"internal/bench internal/demo", "wire vr vr/node vr/client vr/machine/*", "hdrhistogram"},
@@ -35,7 +35,6 @@ var modules = map[string]string{
 	"cobra":        "github.com/spf13/cobra",
 	"compress":     "github.com/klauspost/compress",
 	"go-internal":  "github.com/rogpeppe/go-internal",
-	"go-pretty":    "github.com/jedib0t/go-pretty/v6",
 	"hdrhistogram": "github.com/HdrHistogram/hdrhistogram-go",
 	"pflag":        "github.com/spf13/pflag",
 	"porcupine":    "github.com/anishathalye/porcupine",
