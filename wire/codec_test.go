@@ -78,8 +78,8 @@ func fill(t *rapid.T, v reflect.Value) {
 	}
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(t, v.Field(i))
+		for _, field := range v.Fields() {
+			fill(t, field)
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), rapid.IntRange(0, MembersMax).Draw(t, "length"), MembersMax))
@@ -107,8 +107,7 @@ func body(t *rapid.T) []byte {
 func canonical(m Message) any {
 	v := reflect.New(reflect.TypeOf(m).Elem()).Elem()
 	v.Set(reflect.ValueOf(m).Elem())
-	for i := range v.NumField() {
-		field := v.Field(i)
+	for _, field := range v.Fields() {
 		empty := false
 		switch x := field.Addr().Interface().(type) {
 		case *[]Member:

@@ -64,19 +64,21 @@ func fieldsTable(fields []Field) string {
 }
 
 func typesTable() string {
-	s := "| type | bytes |\n|---|---|\n" +
+	var s strings.Builder
+	s.WriteString("| type | bytes |\n|---|---|\n" +
 		"| u8, u16, u32, u64 | an unsigned integer of 1, 2, 4 or 8 bytes |\n" +
 		"| flag | a u8 that is 0 or 1 |\n" +
 		"| cluster | 16 bytes |\n" +
-		"| bytes | as many as a length in front of them says |\n"
+		"| bytes | as many as a length in front of them says |\n")
 	for _, name := range []string{"members", "reports", "entries", "commands", "results"} {
-		s += fmt.Sprintf("| %s | a %s that counts, and so many times: %s |\n", name, items[name].count, items[name].item)
+		fmt.Fprintf(&s, "| %s | a %s that counts, and so many times: %s |\n", name, items[name].count, items[name].item)
 	}
-	return s
+	return s.String()
 }
 
 func valuesTable() string {
-	s := "| value | meanings |\n|---|---|\n"
+	var s strings.Builder
+	s.WriteString("| value | meanings |\n|---|---|\n")
 	for _, v := range []struct {
 		what  string
 		names []string
@@ -92,9 +94,9 @@ func valuesTable() string {
 				meanings = append(meanings, fmt.Sprintf("%d %s", i, name))
 			}
 		}
-		s += fmt.Sprintf("| %s | %s |\n", v.what, strings.Join(meanings, ", "))
+		fmt.Fprintf(&s, "| %s | %s |\n", v.what, strings.Join(meanings, ", "))
 	}
-	return s
+	return s.String()
 }
 
 func boundsTable() string {
