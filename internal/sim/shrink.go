@@ -71,3 +71,12 @@ func (s *shrinker) lower() bool {
 	}
 	return taken
 }
+
+// Minimize shrinks the choices of a run that broke a promise to those of a shorter one that breaks
+// the same promise.
+func Minimize(r Result, attempts int) []int {
+	return Shrink(r.Choices, attempts, func(choices []int) bool {
+		again := Run(Options{Choices: choices})
+		return again.Violation != nil && again.Violation.Name == r.Violation.Name
+	})
+}

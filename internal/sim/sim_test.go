@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,11 +52,33 @@ func TestTapeReplaysARun(t *testing.T) {
 	}
 }
 
+var (
+	minimize = flag.Uint64("minimize", 0, "the seed of a run that breaks a promise, for TestMinimize")
+	tape     = flag.String("tape", "", "where TestMinimize puts the shrunk run")
+)
+
+// TestMinimize makes a tape of a run that breaks a promise, to be kept in testdata/tapes:
+//
+//	go test ./internal/sim -run TestMinimize -minimize 0x2a -tape testdata/tapes/what-it-was.tape
+func TestMinimize(t *testing.T) {
+	if *tape == "" {
+		t.Skip("needs -minimize and -tape")
+	}
+	r := Run(Options{Seed: *minimize})
+	if r.Violation == nil {
+		t.Fatal("the run breaks no promise")
+	}
+	text := fmt.Sprintf("# Once broke %v\n%s", r.Violation.Name, FormatTape(Minimize(r, 500)))
+	if err := os.WriteFile(*tape, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestTapes replays the runs that once broke a promise.
 func TestTapes(t *testing.T) {
 	paths, err := filepath.Glob("testdata/tapes/*.tape")
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no tapes: %v", err)
 	}
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".tape"), func(t *testing.T) {
@@ -183,7 +206,17 @@ func BenchmarkCluster3(b *testing.B) {
 			site := r.w.sites[r.replicas]
 			done, open := 0, 0
 			r.w.onResult = func(int, vr.Result) { done, open = done+1, open-1 }
+			r.w.onStep = func(i int, _ *output) {
+				r.w.stats.Steps = 0 // no storm, however long
+				if _, m := r.w.sites[i].process.replica(); m != nil {
+					m.applied = m.applied[:0]
+				}
+			}
+			for _, s := range r.w.sites {
+				s.subject = nil // the checkers are not what is measured
+			}
 			b.ReportAllocs()
+			b.ResetTimer()
 			for done < b.N {
 				for ; open < depth; open++ {
 					if _, ok := site.process.submit(r.w.now-site.born, []byte("add 1")); !ok {
