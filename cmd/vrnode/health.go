@@ -23,7 +23,6 @@ type health struct {
 func judge(answers []vr.Answer, p *peers) health {
 	var h health
 	quorum := len(answers) - failures(len(answers))
-	silent, recovering := names(answers, isSilent), names(answers, isRecovering)
 	normal := inView(answers, latestView(answers))
 	for _, a := range answers {
 		if a.Known && !a.Cluster.IsZero() {
@@ -34,7 +33,7 @@ func judge(answers []vr.Answer, p *peers) health {
 	if h.serving {
 		h.tolerable = len(normal) - quorum
 	}
-	h.explain(p, silent, recovering, len(answers), quorum)
+	h.explain(answers, quorum, p)
 	return h
 }
 
@@ -47,8 +46,10 @@ func (h *health) unavailable() error {
 }
 
 // explain puts into words what keeps the group from full health.
-func (h *health) explain(p *peers, silent, recovering []string, n, quorum int) {
+func (h *health) explain(answers []vr.Answer, quorum int, p *peers) {
 	const form = "vrnode form --peers "
+	silent, recovering, halted := names(answers, isSilent), names(answers, isRecovering), names(answers, isHalted)
+	n := len(answers)
 	switch {
 	case len(silent) == n:
 		h.trouble = "no replica answers"
@@ -63,6 +64,9 @@ func (h *health) explain(p *peers, silent, recovering []string, n, quorum int) {
 	case n-len(silent) < quorum:
 		h.trouble = fmt.Sprintf("%s not answer; %d of %d replicas are needed", list(silent, "does", "do"), quorum, n)
 		h.advice = "Start what is down with the same command line as before, or mend the network."
+	case len(halted) > 0:
+		h.trouble = list(halted, "has", "have") + " halted, having found that going on would be wrong"
+		h.advice = "Keep the logs, they say why; then start what has halted again."
 	case !h.serving:
 		h.trouble = "the group is changing its view and serves again in a moment"
 		h.advice = "Try again; if this lasts, look at the logs of the replicas."
@@ -76,6 +80,7 @@ func (h *health) explain(p *peers, silent, recovering []string, n, quorum int) {
 
 func isSilent(a *vr.Answer) bool     { return !a.Known }
 func isRecovering(a *vr.Answer) bool { return a.Known && a.Status == wire.StatusRecovering }
+func isHalted(a *vr.Answer) bool     { return a.Known && a.Status == wire.StatusHalted }
 
 // names returns the replicas of whom something holds.
 func names(answers []vr.Answer, holds func(*vr.Answer) bool) []string {

@@ -59,6 +59,8 @@ func TestJudge(t *testing.T) {
 		{"recovering recovering normal/0", false, 0, "replicas 1 and 2 remember nothing, and it survives that of 1"},
 		{"recovering recovering silent", false, 0, "replicas 1 and 2 are up without memory"},
 		{"silent silent recovering", false, 0, "replicas 1 and 2 do not answer"},
+		{"halted normal/0 normal/0", false, 0, "replica 1 has halted"},
+		{"normal/0 normal/0 halted", true, 0, "replica 3 has halted"},
 		{"recovering", false, 0, "never formed, or it has lost its memory"},
 	} {
 		p := &peers{1: "a:1"}

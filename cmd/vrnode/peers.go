@@ -18,7 +18,7 @@ type peers map[uint64]string
 
 // addTo gives a command the flag.
 func (p *peers) addTo(cmd *cobra.Command) {
-	cmd.Flags().Var(p, "peers", "all replicas of the group, this one included")
+	cmd.Flags().Var(p, "peers", "all replicas of the group")
 }
 
 // Type names the value in the help.

@@ -21,6 +21,9 @@ func Group(ctx context.Context, submit Submitter, outstanding int, command []byt
 	return l.run(ctx, outstanding)
 }
 
+// groupPatience is how long the group may be silent. It outlasts a change of the primary by far.
+const groupPatience = 10 * time.Second
+
 // A load is the client's end of a closed loop at a group.
 type load struct {
 	submit   Submitter
@@ -39,9 +42,12 @@ func (l *load) run(ctx context.Context, outstanding int) (Figures, error) {
 	for range outstanding {
 		l.begin()
 	}
-	for outstanding > 0 {
+	patience := time.NewTicker(groupPatience)
+	defer patience.Stop()
+	for ended := false; outstanding > 0; {
 		select {
 		case e := <-l.ends:
+			ended = true
 			if e.err != nil {
 				return Figures{}, e.err
 			}
@@ -50,6 +56,11 @@ func (l *load) run(ctx context.Context, outstanding int) (Figures, error) {
 			} else {
 				outstanding-- // the end is near: let the others come
 			}
+		case <-patience.C:
+			if !ended {
+				return Figures{}, fmt.Errorf("no operation has ended for %v", groupPatience)
+			}
+			ended = false
 		case <-ctx.Done():
 			return Figures{}, ctx.Err()
 		}

@@ -167,6 +167,9 @@ func (d *demo) end(ctx context.Context) (err error) {
 	return poll(ctx, "all replicas to have executed everything", d.settled)
 }
 
+// wrongMax bounds the lines about what is wrong: one wrong result makes all later ones wrong.
+const wrongMax = 5
+
 // compare judges, and completes the report.
 func (d *demo) compare() error {
 	v := judge(d.acked, d.histories(), d.ended)
@@ -174,8 +177,11 @@ func (d *demo) compare() error {
 	for _, a := range d.acked {
 		d.report.Sum += a.number
 	}
-	for _, wrong := range v.wrong {
+	for _, wrong := range v.wrong[:min(len(v.wrong), wrongMax)] {
 		d.say("WRONG: %s", wrong)
+	}
+	if more := len(v.wrong) - wrongMax; more > 0 {
+		d.say("WRONG: and %d more", more)
 	}
 	switch {
 	case !v.good():
