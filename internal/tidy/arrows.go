@@ -24,6 +24,8 @@ var arrows = []struct{ packages, ours, others string }{
 	{"vr/machine/*", "", ""},
 	{"cmd/vrnode", "*", "cobra pflag progressbar"},
 
+	{"netem/*", "netem/*", "go-yaml"},
+
 	{"internal/sim", "wire vr internal/stack frag", "porcupine xxhash"},
 	{"internal/bench internal/demo", "wire vr vr/node vr/client vr/machine/*", "hdrhistogram"},
 	{"internal/golden", "", "go-internal"},
@@ -35,6 +37,7 @@ var modules = map[string]string{
 	"cobra":        "github.com/spf13/cobra",
 	"compress":     "github.com/klauspost/compress",
 	"go-internal":  "github.com/rogpeppe/go-internal",
+	"go-yaml":      "github.com/goccy/go-yaml",
 	"hdrhistogram": "github.com/HdrHistogram/hdrhistogram-go",
 	"pflag":        "github.com/spf13/pflag",
 	"porcupine":    "github.com/anishathalye/porcupine",
