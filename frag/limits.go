@@ -64,8 +64,9 @@ const (
 	granularity = 50 * time.Microsecond
 	// rttInitial stands for the round-trip time before the first sample.
 	rttInitial = 20 * time.Millisecond
-	// ackDelayMin and ackDelayMax bound how long an acknowledgement is held back.
-	ackDelayMin = 25 * time.Microsecond
+	// ackDelayMin and ackDelayMax bound how long an acknowledgement is held back. Within the least
+	// an answer is usually on its way, which carries it: a datagram and a wake-up less.
+	ackDelayMin = 300 * time.Microsecond
 	ackDelayMax = 5 * time.Millisecond
 	// ackEvery is after how many datagrams an acknowledgement is not held back at all.
 	ackEvery = 4

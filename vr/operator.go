@@ -52,6 +52,7 @@ func NewOperator(cfg OperatorConfig) *Operator {
 // Probe begins to ask every replica, again and again until it has answered.
 func (o *Operator) Probe(now time.Duration) {
 	o.seq++
+	o.cluster = wire.ClusterID{}
 	o.answers = [wire.MembersMax]Answer{}
 	for i, id := range o.cfg.Replicas {
 		o.answers[i].ID = id
