@@ -24,7 +24,8 @@ var arrows = []struct{ packages, ours, others string }{
 	{"vr/machine/*", "", ""},
 	{"cmd/vrnode", "*", "cobra pflag progressbar"},
 
-	{"netem/*", "netem/*", "go-yaml"},
+	{"netem/link", "", ""},
+	{"netem/scenario netem/tc", "wire netem/link netem/scenario", "go-yaml"},
 
 	{"internal/sim", "wire vr internal/stack frag", "porcupine xxhash"},
 	{"internal/bench internal/demo", "wire vr vr/node vr/client vr/machine/*", "hdrhistogram"},
