@@ -26,6 +26,9 @@ var arrows = []struct{ packages, ours, others string }{
 
 	{"netem/link", "", ""},
 	{"netem/scenario netem/tc", "wire netem/link netem/scenario", "go-yaml"},
+	{"netem/result", "", ""},
+	{"netem/relay", "wire netem/link netem/scenario", ""},
+	{"netem/lab", "wire vr vr/client netem/link netem/scenario netem/result vr/machine/*", "porcupine"},
 
 	{"internal/sim", "wire vr internal/stack frag", "porcupine xxhash"},
 	{"internal/bench internal/demo", "wire vr vr/node vr/client vr/machine/*", "hdrhistogram"},
