@@ -50,7 +50,9 @@ func New(cfg Config) *Endpoint {
 		if r.ID == cfg.Self || e.find(r.ID) != nil {
 			continue
 		}
-		p := &peer{id: r.ID, addr: r.Addr, home: r.Addr, number: len(e.replicas), deadline: Never}
+		p := newPeer()
+		p.id, p.addr, p.home = r.ID, r.Addr, r.Addr
+		p.number, p.deadline = len(e.replicas), Never
 		e.replicas = append(e.replicas, p)
 		e.deadlines.add(p)
 	}

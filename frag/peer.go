@@ -30,6 +30,12 @@ type peer struct {
 	counters     PeerCounters
 }
 
+func newPeer() *peer {
+	p := new(peer)
+	p.session.control = new(fixedWindow)
+	return p
+}
+
 func (p *peer) isClient() bool { return p.number < 0 }
 
 // hasQueued tells whether anything waits for a session or for an acknowledgement.

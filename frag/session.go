@@ -27,7 +27,7 @@ type session struct {
 
 	sent    sentDatagrams
 	rtt     roundTrip
-	control fixedWindow
+	control controller
 	reorder uint64 // how many later datagrams must be acknowledged for one to be lost
 	// lossAt is when the next datagram is lost if it is not acknowledged; Never if none is due.
 	lossAt time.Duration

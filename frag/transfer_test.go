@@ -324,10 +324,11 @@ func TestSameSeedSameTrace(t *testing.T) {
 		l.pass(300 * time.Millisecond)
 		return l.trace.Sum64()
 	}
-	if run(1) != run(1) {
+	once, again := run(1), run(1)
+	if once != again {
 		t.Error("two runs with one seed differ")
 	}
-	if run(1) == run(2) {
+	if once == run(2) {
 		t.Error("two seeds give one trace")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -73,12 +74,7 @@ func (r *relay) step(from netip.AddrPort, datagram []byte) {
 }
 
 func (r *relay) isBackup(a netip.AddrPort) bool {
-	for _, b := range r.backups {
-		if a == b {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(r.backups, a)
 }
 
 // send does what UDP does: what can not be sent is lost, and the client repeats it.

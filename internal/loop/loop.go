@@ -261,7 +261,7 @@ func (l *Loop) finish(t *ticket, body []byte, err error) {
 
 // end fails what is pending and gives everything back.
 func (l *Loop) end() {
-	closed := error(ErrClosed)
+	var closed error = ErrClosed
 	if l.err != nil {
 		closed = fmt.Errorf("%w: %w", ErrClosed, l.err)
 	}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"vrnode/wire"
@@ -172,19 +173,19 @@ func (r *run) mustStayLost() {
 
 // describe says where everyone is, for the detail of a violation of liveness.
 func (r *run) describe() string {
-	text := ""
+	var text strings.Builder
 	for i, m := range r.w.record.members {
 		if m == nil {
-			text += fmt.Sprintf("%d down; ", i+1)
+			fmt.Fprintf(&text, "%d down; ", i+1)
 			continue
 		}
-		text += fmt.Sprintf("%d %s; ", i+1, numbers(&m.now))
+		fmt.Fprintf(&text, "%d %s; ", i+1, numbers(&m.now))
 	}
 	for _, l := range r.loads {
 		if l == nil {
 			continue
 		}
-		text += fmt.Sprintf("client %s has %d open of %d; ", r.w.sites[l.site].name, l.open, len(l.calls))
+		fmt.Fprintf(&text, "client %s has %d open of %d; ", r.w.sites[l.site].name, l.open, len(l.calls))
 	}
-	return text
+	return text.String()
 }

@@ -45,7 +45,7 @@ func ParseTape(text string) ([]int, error) {
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
-		for _, word := range strings.Fields(line) {
+		for word := range strings.FieldsSeq(line) {
 			number, times, repeated := strings.Cut(word, "*")
 			count := 1
 			c, err := strconv.Atoi(number)
