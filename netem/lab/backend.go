@@ -1,0 +1,43 @@
+package lab
+
+import (
+	"os/exec"
+	"time"
+
+	"vrnode/netem/link"
+	"vrnode/netem/scenario"
+	"vrnode/wire"
+)
+
+// A Backend is a network with the sites of one run on it, and the machinery that impairs it. Links
+// are perfect at the beginning. Methods may be called by many goroutines at a time.
+type Backend interface {
+	// Name is what people call it, and CanDo what it is able to do.
+	Name() string
+	CanDo() scenario.Capabilities
+	// Peers are the addresses, as host:port, under which a site reaches each replica; a
+	// replica's own is where it listens. They do not change, whatever crashes. Observer is a
+	// site too, whose links nothing impairs.
+	Peers(scenario.Site) map[uint64]string
+	// Command makes a command that runs at a site when it is started. The process that this
+	// starts must be that of the program itself, so that a signal reaches it.
+	Command(s scenario.Site, path string, args ...string) *exec.Cmd
+	// Within calls a function on whose goroutine sockets are opened at a site.
+	Within(s scenario.Site, do func() error) error
+	// Set gives a direction new settings, which are valid. If they are Down, nothing gets
+	// through that was sent after Set returned.
+	Set(d scenario.Direction, s link.Settings) error
+	// Drop loses messages of a kind, if CanDropMessages: in those directions, skip of them pass
+	// and the count after them are lost. The function tells how many have been. stop ends it.
+	Drop(kind wire.Kind, where []scenario.Direction, skip, count int) (lost func() int, stop func(), err error)
+	// Measure returns what a direction has done since each Set, in the order of the calls, and
+	// before the first of them. A datagram counts where it was sent, not where it arrives.
+	Measure(scenario.Direction) []link.Counters
+	// Slack is how much later than asked for deliveries may be.
+	Slack() time.Duration
+	// Close ends the network. No process runs any more. Nothing is left on the host.
+	Close() error
+}
+
+// Observer is the site from which the runner looks at replicas and forms the group.
+const Observer scenario.Site = 0

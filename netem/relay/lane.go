@@ -1,0 +1,149 @@
+package relay
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"vrnode/netem/link"
+	"vrnode/netem/scenario"
+	"vrnode/wire"
+)
+
+// A lane is one direction: the port where its datagrams come in and the one where they go out.
+type lane struct {
+	port, exit *net.UDPConn
+
+	mu   sync.Mutex
+	link *link.Link
+	// base are the counters of the link at the last change of its settings.
+	base link.Counters
+	// spans hold what was done under each of the settings so far, the present one last.
+	spans []*span
+}
+
+// A span is a time in which the settings of a lane did not change. What leaves the relay is counted
+// when it does, so that the delay is the real one; what does not leave, by the reasons of the link.
+type span struct {
+	decided link.Counters // by the link, complete when the span is over
+	left    uint64
+	delays  link.Histogram
+}
+
+func newLane(port *net.UDPConn, seed uint64) *lane {
+	return &lane{port: port, link: link.New(link.Settings{}, seed), spans: []*span{{}}}
+}
+
+// set ends a span and begins the next.
+func (l *lane) set(now time.Duration, s link.Settings) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spans[len(l.spans)-1].decided = l.decided()
+	l.base = l.link.Counters()
+	l.link.Set(now, s)
+	l.spans = append(l.spans, &span{})
+}
+
+// decided returns what the link has decided in the present span.
+func (l *lane) decided() link.Counters {
+	all := l.link.Counters()
+	return all.Since(&l.base)
+}
+
+func (l *lane) measure() []link.Counters {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spans[len(l.spans)-1].decided = l.decided()
+	var out []link.Counters
+	for _, s := range l.spans {
+		c := s.decided
+		c.Delivered, c.Delays = s.left, s.delays
+		out = append(out, c)
+	}
+	return out
+}
+
+// send asks the link what becomes of a datagram. The deliveries are valid until the next call.
+func (l *lane) send(now time.Duration, size int) ([]link.Delivery, *span) {
+	deliveries, _ := l.link.Send(now, size)
+	return deliveries, l.spans[len(l.spans)-1]
+}
+
+// leave counts a copy that has left.
+func (l *lane) leave(s *span, delay time.Duration) {
+	l.mu.Lock()
+	s.left++
+	s.delays.Add(delay)
+	l.mu.Unlock()
+}
+
+// forward takes what comes in at the port of a lane until that is closed.
+func (r *Relay) forward(d scenario.Direction, l *lane) {
+	// One byte more tells that a datagram was cut off: nothing of ours is as long.
+	var buffer [wire.DatagramMax + 1]byte
+	from, to := r.sites[d.From], r.sites[d.To]
+	for {
+		n, source, err := l.port.ReadFromUDPAddrPort(buffer[:])
+		if err != nil {
+			if r.closed.Load() {
+				return
+			}
+			continue
+		}
+		if !r.admit(d.From, from, source) || n > wire.DatagramMax {
+			continue
+		}
+		datagram := buffer[:n]
+		if r.rules.lose(d, datagram) {
+			continue
+		}
+		target := to.addr.Load()
+		if target == nil {
+			continue // a client that has not said anything yet
+		}
+		r.pass(l, *target, datagram)
+	}
+}
+
+// admit tells whether a datagram is from the site that may use the port.
+func (r *Relay) admit(number scenario.Site, s *site, source netip.AddrPort) bool {
+	known := s.addr.Load()
+	if int(number) <= r.replicas {
+		return *known == source
+	}
+	if known == nil || *known != source {
+		s.addr.Store(&source)
+	}
+	return true
+}
+
+// pass sends on what is due at once and keeps what is not.
+func (r *Relay) pass(l *lane, to netip.AddrPort, datagram []byte) {
+	l.mu.Lock()
+	now := time.Since(r.began)
+	deliveries, s := l.send(now, len(datagram))
+	for _, d := range deliveries {
+		p := packet{at: d.At, came: now, lane: l, span: s, to: to, bytes: append(r.wheel.buffer(), datagram...)}
+		if d.Flip != link.NoFlip {
+			p.bytes[d.Flip/8] ^= 1 << (d.Flip % 8)
+		}
+		r.wheel.add(p)
+	}
+	l.mu.Unlock()
+}
+
+// deliver sends packets on when they are due, until the relay is closed.
+func (r *Relay) deliver() {
+	for {
+		p, ok := r.wheel.next(r.began)
+		if !ok {
+			return
+		}
+		// A datagram that can not be sent is lost, and missing in the count.
+		if _, err := p.lane.exit.WriteToUDPAddrPort(p.bytes, p.to); err == nil {
+			p.lane.leave(p.span, time.Since(r.began)-p.came)
+		}
+		r.wheel.free(p.bytes)
+	}
+}
