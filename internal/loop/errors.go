@@ -12,8 +12,8 @@ import (
 var (
 	// ErrClosed: this end was closed.
 	ErrClosed = errors.New("closed")
-	// ErrOutcomeUnknown: the command was sent and no result has come. It may have been executed,
-	// once, or may still be.
+	// ErrOutcomeUnknown: no result has come. The command may have been executed, once, or may
+	// still be, also when nobody has answered yet.
 	ErrOutcomeUnknown = errors.New("it is not known whether the command was executed")
 	// ErrUnavailable: the group did not serve in time. The text says why, as far as is known.
 	ErrUnavailable = errors.New("the group is unavailable")
@@ -40,8 +40,8 @@ func (f *failure) Error() string   { return f.text }
 func (f *failure) Unwrap() []error { return f.errs }
 
 // explain makes the error of a command whose context has ended. known tells whether the client
-// knows the group, sent whether the command may have reached it.
-func explain(ctx context.Context, known, sent bool, why vr.Refused) error {
+// knows the group, handed whether it has the command.
+func explain(ctx context.Context, known, handed bool, why vr.Refused) error {
 	f := &failure{errs: []error{context.Cause(ctx), ctx.Err(), ErrUnavailable}, text: ErrUnavailable.Error()}
 	switch {
 	case why.WrongCluster:
@@ -59,9 +59,13 @@ func explain(ctx context.Context, known, sent bool, why vr.Refused) error {
 	default:
 		f.text += ": no primary has answered"
 	}
-	if sent {
+	if handed {
 		f.errs = append(f.errs, ErrOutcomeUnknown)
-		f.text += "; " + ErrOutcomeUnknown.Error()
+		if known {
+			f.text += "; " + ErrOutcomeUnknown.Error()
+		} else {
+			f.text += "; the command waits for it and may still be executed"
+		}
 	}
 	f.text += " (" + context.Cause(ctx).Error() + ")"
 	return f

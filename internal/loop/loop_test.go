@@ -167,6 +167,23 @@ func TestWithdrawn(t *testing.T) {
 	}
 }
 
+// A command that the client has taken is executed when there is a group, so that nobody may be told
+// before that it is not.
+func TestNotWithdrawn(t *testing.T) {
+	l := start(t, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := l.Submit(ctx, []byte("taken")); !errors.Is(err, ErrOutcomeUnknown) || !errors.Is(err, ErrUnavailable) {
+		t.Errorf("%v", err)
+	}
+	if _, err := l.Form(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := l.Submit(t.Context(), []byte("x")); string(result) != strconv.Itoa(len("taken")+1) {
+		t.Errorf("got %q, %v: the command before was not executed", result, err)
+	}
+}
+
 func TestContextThatHasEnded(t *testing.T) {
 	l := formed(t, nil)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -246,13 +263,14 @@ func TestExplain(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, c := range []struct {
-		name        string
-		known, sent bool
-		why         vr.Refused
-		text        string
-		is, isNot   error
+		name          string
+		known, handed bool
+		why           vr.Refused
+		text          string
+		is, isNot     error
 	}{
 		{"silence", false, false, vr.Refused{}, "no primary has answered", ErrUnavailable, ErrOutcomeUnknown},
+		{"silence, but taken", false, true, vr.Refused{}, "may still be executed", ErrOutcomeUnknown, ErrBusy},
 		{"silence later", true, true, vr.Refused{}, "not known whether", ErrOutcomeUnknown, ErrBusy},
 		{"never formed", false, false, vr.Refused{NoMemory: 3, GroupLost: true}, "never formed", ErrUnavailable, ErrOutcomeUnknown},
 		{"lost", true, true, vr.Refused{NoMemory: 2, GroupLost: true}, "more replicas have lost their memory", ErrUnavailable, ErrBusy},
@@ -261,7 +279,7 @@ func TestExplain(t *testing.T) {
 		{"busy", true, true, vr.Refused{Busy: true}, "too many commands", ErrBusy, ErrWrongCluster},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := explain(ctx, c.known, c.sent, c.why)
+			err := explain(ctx, c.known, c.handed, c.why)
 			if !strings.Contains(err.Error(), c.text) || !errors.Is(err, c.is) || errors.Is(err, c.isNot) || !errors.Is(err, context.Canceled) {
 				t.Errorf("%v", err)
 			}

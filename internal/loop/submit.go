@@ -70,11 +70,11 @@ func (l *Loop) Submit(ctx context.Context, command []byte) ([]byte, error) {
 	return nil, l.failed(ctx, true)
 }
 
-// failed says why a command has no result by the end of its context.
+// failed says why a command has no result by the end of its context. What was handed to the client
+// can not be taken back: if there is no session yet, it is sent when there is one.
 func (l *Loop) failed(ctx context.Context, handed bool) error {
 	service := l.service.Load()
-	// Without a session, what was handed to the client still waits for one.
-	return explain(ctx, service.known, handed && service.known, service.refused)
+	return explain(ctx, service.known, handed, service.refused)
 }
 
 // Go has a command executed by the group and calls done with its end, once. The command is copied.

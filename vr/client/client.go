@@ -23,8 +23,8 @@ import (
 var (
 	// ErrClosed: the client was closed.
 	ErrClosed = loop.ErrClosed
-	// ErrOutcomeUnknown: the command was sent and no result has come. It may have been
-	// executed, once, or may still be.
+	// ErrOutcomeUnknown: no result has come. The command may have been executed, once, or may
+	// still be, also when nobody has answered yet.
 	ErrOutcomeUnknown = loop.ErrOutcomeUnknown
 	// ErrUnavailable: the group did not serve in time. The text says why, as far as is known.
 	ErrUnavailable = loop.ErrUnavailable
@@ -62,7 +62,7 @@ func Start(cfg Config) (*Client, error) {
 
 // Submit has a command of at most 64 KiB executed by the group, and returns its result. If ctx
 // ends first, the error says why there was no result, and is an ErrOutcomeUnknown unless the
-// command was surely not executed.
+// command is surely never executed.
 func (c *Client) Submit(ctx context.Context, command []byte) (result []byte, err error) {
 	result, err = c.loop.Submit(ctx, command)
 	return result, wrap(err)

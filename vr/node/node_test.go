@@ -169,12 +169,12 @@ func TestErrors(t *testing.T) {
 	g := newGroup(t, 3)
 	n := g.nodes[1]
 	_, err := n.Submit(within(t, 300*time.Millisecond), []byte("x"))
-	if !errors.Is(err, node.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, node.ErrOutcomeUnknown) ||
+	if !errors.Is(err, node.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, node.ErrOutcomeUnknown) ||
 		!strings.Contains(err.Error(), "never formed") {
 		t.Errorf("not formed: %v", err)
 	}
 	g.form()
-	g.submit(1, 1, 1) // the one that waited was executed when the group was there
+	g.submit(1, 1, 1) // the one that waited was executed, which is why its outcome was unknown
 	if _, err := node.Form(within(t, 10*time.Second), g.peers); !errors.Is(err, node.ErrNotFormed) || !strings.Contains(err.Error(), "which lives") {
 		t.Errorf("formed twice: %v", err)
 	}
