@@ -74,14 +74,17 @@ func resolve(peers map[uint64]string) ([]stack.Address, error) {
 		if err != nil {
 			return nil, fmt.Errorf("Peers: replica %d at %q: %w", id, hostPort, err)
 		}
-		a := addr.AddrPort()
+		a := netip.AddrPortFrom(addr.AddrPort().Addr().Unmap(), addr.AddrPort().Port())
 		if !a.Addr().IsValid() || a.Addr().IsUnspecified() || a.Port() == 0 {
 			return nil, fmt.Errorf("Peers: replica %d at %q: the others need a host and a port", id, hostPort)
 		}
-		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 		for _, other := range replicas {
-			if other.Addr == a {
-				return nil, fmt.Errorf("Peers: replicas %d and %d are both at %v", min(id, uint64(other.ID)), max(id, uint64(other.ID)), a)
+			low, high := min(id, uint64(other.ID)), max(id, uint64(other.ID))
+			switch {
+			case other.Addr == a:
+				return nil, fmt.Errorf("Peers: replicas %d and %d are both at %v", low, high, a)
+			case other.Addr.Addr().Is4() != a.Addr().Is4():
+				return nil, fmt.Errorf("Peers: replicas %d and %d can not reach each other: one has an IPv4 address, one an IPv6 address", low, high)
 			}
 		}
 		replicas = append(replicas, stack.Address{ID: wire.Peer(id), Addr: a})
@@ -92,10 +95,8 @@ func resolve(peers map[uint64]string) ([]stack.Address, error) {
 
 // anywhere returns the wildcard address from which all replicas can be reached.
 func anywhere(replicas []stack.Address) netip.AddrPort {
-	for _, r := range replicas {
-		if r.Addr.Addr().Is6() {
-			return netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
-		}
+	if replicas[0].Addr.Addr().Is6() {
+		return netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
 	}
 	return netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
 }

@@ -222,6 +222,9 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		{"no port", node.Config{ID: 1, Peers: map[uint64]string{1: "127.0.0.1"}, Machine: machine}, `node: Peers: replica 1 at "127.0.0.1"`},
 		{"port 0", node.Config{ID: 1, Peers: map[uint64]string{1: "127.0.0.1:0"}, Machine: machine}, `node: Peers: replica 1 at "127.0.0.1:0"`},
 		{"no host", node.Config{ID: 1, Peers: map[uint64]string{1: ":7000"}, Machine: machine}, `node: Peers: replica 1 at ":7000"`},
+		{"any host", node.Config{ID: 1, Peers: map[uint64]string{1: "0.0.0.0:7000"}, Machine: machine}, `node: Peers: replica 1 at "0.0.0.0:7000"`},
+		{"any host of IPv6", node.Config{ID: 1, Peers: map[uint64]string{1: "[::]:7000"}, Machine: machine}, `node: Peers: replica 1 at "[::]:7000"`},
+		{"IPv4 and IPv6", node.Config{ID: 1, Peers: map[uint64]string{1: "127.0.0.1:7000", 2: "[::1]:7000"}, Machine: machine}, "node: Peers: replicas 1 and 2 can not reach"},
 		{"one address twice", node.Config{ID: 1, Peers: map[uint64]string{1: "127.0.0.1:7000", 2: "127.0.0.1:7000"}, Machine: machine}, "node: Peers: replicas 1 and 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
