@@ -83,22 +83,19 @@ const (
 // Overhead is what IPv4 and UDP add to a datagram. MTU, Rate and Queue count it.
 const Overhead = 28
 
-// datagramsPerSecond is how many a link without a rate is expected to carry at most.
+// datagramsPerSecond is how many a link is expected to carry at most.
 const datagramsPerSecond = 200_000
 
-// Window is the bound on datagrams under way: Limit, or what is sent in the longest delay. A
-// bound below that, such as the 1000 that netem has unless it is told otherwise, is loss that
-// nobody asked for.
+// Window is the bound on datagrams under way: Limit, or what may be sent in the longest delay and
+// what the queue holds. A bound below that, such as the 1000 that netem has unless it is told
+// otherwise, is loss that nobody asked for.
 func (s *Settings) Window() int {
 	if s.Limit > 0 {
 		return s.Limit
 	}
-	perSecond := float64(datagramsPerSecond)
-	if s.Rate.Bits > 0 {
-		perSecond = min(perSecond, float64(s.Rate.Bits)/8/Overhead)
-	}
 	delay := s.Delay.Mean + spreadMax*s.Delay.Jitter
-	return min(max(int(perSecond*delay.Seconds()), LimitMin), LimitMax)
+	n := datagramsPerSecond*delay.Milliseconds()/1000 + int64(s.Rate.Queue/Overhead)
+	return int(min(max(n, LimitMin), LimitMax))
 }
 
 // Chance returns the share of datagrams that the model loses in the long run.

@@ -1,0 +1,102 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"vrnode/netem/result"
+)
+
+// faultsMax bounds the faults of a page.
+const faultsMax = 200
+
+// A fault was done to the run from Begin to End.
+type fault struct {
+	Number     int
+	Name, Text string
+	Begin, End time.Duration
+	// Moment: it had no duration, as a heal.
+	Moment   bool
+	replicas []int
+}
+
+// faultsOf pairs beginnings with ends. A fault without an end lasts until the end of the run.
+func faultsOf(events []result.Event, s scale) []fault {
+	var out []fault
+	for i := range events {
+		e := &events[i]
+		at := slices.IndexFunc(out, func(f fault) bool { return f.Number == e.Fault })
+		switch {
+		case e.Kind == result.FaultBegin && at < 0 && len(out) < faultsMax:
+			out = append(out, fault{
+				Number: e.Fault, Name: e.Name, Text: cmp.Or(e.Text, e.Name), replicas: e.Replicas,
+				Begin: s.clip(e.At), End: s.span, Moment: e.Name == "heal",
+			})
+		case e.Kind == result.FaultEnd && at >= 0:
+			out[at].End = max(s.clip(e.At), out[at].Begin)
+		}
+	}
+	for i := range out {
+		if out[i].Moment {
+			out[i].End = out[i].Begin
+		}
+	}
+	slices.SortStableFunc(out, func(a, b fault) int { return cmp.Compare(a.Begin, b.Begin) })
+	return out
+}
+
+// Title is what a pointer sees.
+func (f *fault) Title() string {
+	if f.Moment {
+		return fmt.Sprintf("%d: %s, at %s", f.Number, f.Text, moment(f.Begin))
+	}
+	return fmt.Sprintf("%d: %s, from %s to %s", f.Number, f.Text, moment(f.Begin), moment(f.End))
+}
+
+// A bar is a fault in the rows above the replicas.
+type bar struct {
+	*fault
+	X, Width, Y length
+	// TextX is where Label begins, or ends if Before.
+	TextX  length
+	Label  string
+	Before bool
+}
+
+const (
+	barHeight length = 14
+	barPitch  length = 20
+	// labelMax is the most characters of a label.
+	labelMax = 48
+)
+
+// barsOf puts each fault with its label in the first row that has room for both.
+func barsOf(faults []fault, s scale) (bars []bar, rows int) {
+	var ends []length // where each row is free again
+	for i := range faults {
+		f := &faults[i]
+		b := bar{fault: f, X: s.X(f.Begin), Label: ellipsis(fmt.Sprintf("%d  %s", f.Number, f.Text), labelMax)}
+		b.Width = max(s.X(f.End)-b.X, 3)
+		b.TextX = b.X + b.Width + 5
+		begin, end := b.X, b.TextX+textWidth(b.Label)
+		if end > s.Width {
+			b.Before, b.TextX = true, b.X-5
+			begin, end = b.TextX-textWidth(b.Label), b.X+b.Width
+		}
+		if begin < 0 { // there is room inside only
+			b.Before, b.TextX = false, b.X+5
+			b.Label = ellipsis(b.Label, int((b.Width-10)/charWidth))
+			begin, end = b.X, b.X+b.Width
+		}
+		row := slices.IndexFunc(ends, func(free length) bool { return free+8 <= begin })
+		if row < 0 {
+			row, ends = len(ends), append(ends, 0)
+		}
+		ends[row] = end
+		b.Y = barPitch * length(row)
+		bars = append(bars, b)
+	}
+	return bars, len(ends)
+}

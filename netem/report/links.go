@@ -1,0 +1,123 @@
+package report
+
+import (
+	"fmt"
+	"time"
+
+	"vrnode/netem/result"
+)
+
+// A linkTable shows what was asked of links and what they did.
+type linkTable struct {
+	Title string
+	Open  bool
+	Rows  []linkRow
+	// Omitted is how many rows are left out.
+	Omitted int
+}
+
+// linkRowsMax bounds the rows of a table. Rows with a deviation are kept whatever happens, up to
+// as many again.
+const linkRowsMax = 120
+
+// A linkRow is one direction in a time in which its settings did not change.
+type linkRow struct {
+	From, To, When, Requested string
+	Offered                   string
+	Figures                   []bullet
+	P50, P99                  string
+	Deviations                []string
+}
+
+// A bullet shows what was asked for as a mark and what was achieved as a bar.
+type bullet struct {
+	Name                string
+	Requested, Achieved string
+	Bar, Mark           length
+	// None: nothing was asked for, and nothing happened.
+	None bool
+}
+
+// The size of a bullet's graphic.
+const bulletWidth length = 64
+
+// figures are the columns of bullets, and how their values are written.
+var figures = []struct {
+	Name  string
+	value func(*result.Link) result.Figure
+	text  func(float64) string
+}{
+	{"loss", func(l *result.Link) result.Figure { return l.Loss }, percent},
+	{"delay", func(l *result.Link) result.Figure { return l.Delay }, seconds},
+	{"reorder", func(l *result.Link) result.Figure { return l.Reorder }, percent},
+	{"duplicate", func(l *result.Link) result.Figure { return l.Duplicate }, percent},
+	{"corrupt", func(l *result.Link) result.Figure { return l.Corrupt }, percent},
+}
+
+func seconds(x float64) string { return short(time.Duration(x * float64(time.Second))) }
+
+// linkTables sorts the links into those between replicas and those of clients.
+func linkTables(r *result.Run) []linkTable {
+	tops := make([]float64, len(figures)) // of each column
+	for i := range r.Links {
+		for j, f := range figures {
+			v := f.value(&r.Links[i])
+			tops[j] = max(tops[j], v.Requested, v.Achieved, 1e-9)
+		}
+	}
+	tables := []linkTable{{Title: "Between replicas", Open: true}, {Title: "Between clients and replicas"}}
+	for i := range r.Links {
+		l := &r.Links[i]
+		t := &tables[0]
+		if max(l.From, l.To) > r.Manifest.Replicas {
+			t = &tables[1]
+		}
+		t.add(newLinkRow(l, r.Manifest.Replicas, tops))
+	}
+	kept := tables[:0]
+	for _, t := range tables {
+		if len(t.Rows) > 0 {
+			kept = append(kept, t)
+		}
+	}
+	return kept
+}
+
+func (t *linkTable) add(row linkRow) {
+	room := linkRowsMax
+	if len(row.Deviations) > 0 {
+		room, t.Open = 2*linkRowsMax, true
+	}
+	if len(t.Rows) >= room {
+		t.Omitted++
+		return
+	}
+	t.Rows = append(t.Rows, row)
+}
+
+func newLinkRow(l *result.Link, replicas int, tops []float64) linkRow {
+	row := linkRow{
+		From: site(l.From, replicas), To: site(l.To, replicas),
+		When:      moment(l.Begin) + " – " + moment(l.End),
+		Requested: l.Requested, Offered: count(int(l.Offered)),
+		P50: short(l.P50), P99: short(l.P99), Deviations: l.Deviations,
+	}
+	for i, f := range figures {
+		v := f.value(l)
+		b := bullet{Name: f.Name, Requested: f.text(v.Requested), Achieved: f.text(v.Achieved)}
+		if b.None = v.Requested == 0 && v.Achieved == 0; !b.None {
+			b.Bar = bulletWidth * length(max(v.Achieved, 0)/tops[i])
+			b.Mark = bulletWidth * length(max(v.Requested, 0)/tops[i])
+		}
+		row.Figures = append(row.Figures, b)
+	}
+	return row
+}
+
+// site names an end of a link.
+func site(n, replicas int) string {
+	if n > replicas {
+		return fmt.Sprintf("client %d", n-replicas)
+	}
+	return fmt.Sprintf("replica %d", n)
+}

@@ -1,0 +1,235 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"vrnode/netem/result"
+)
+
+// A sequence shows one view change: time goes down, each replica has a line, and what it said is
+// on it. Rows are events, not milliseconds: of some view changes all happens within one.
+type sequence struct {
+	View          uint64
+	Begin, End    time.Duration
+	Width, Height length
+	Lines         []lifeline
+	Notes         []note
+	Faults        []seam
+	Arrows        []arrow
+	// Omitted is how many events are left out.
+	Omitted int
+}
+
+// A lifeline is a replica.
+type lifeline struct {
+	Replica int
+	X       length
+}
+
+// A note is what a replica said, or what became of its process.
+type note struct {
+	Replica, Row int
+	At           string
+	X, Y, Width  length
+	Class, Text  string
+	event        *result.Event
+}
+
+// Left is where the box of a note begins.
+func (n *note) Left() length { return n.X - n.Width/2 }
+
+// A seam is a fault that began or ended, across all lines.
+type seam struct {
+	At   string
+	Y    length
+	Text string
+}
+
+// An arrow is a message.
+type arrow struct {
+	X1, Y1, X2, Y2, TextX, TextY length
+	Text                         string
+	// Inferred: it is not recorded, but follows from the events at both ends.
+	Inferred bool
+	// Anchor is how Text is set about TextX.
+	Anchor string
+}
+
+const (
+	// sequencesMax bounds the diagrams of a run, rowsMax the rows of one.
+	sequencesMax = 12
+	rowsMax      = 40
+
+	rowPitch     length = 30
+	rowsFrom     length = 52
+	noteHeight   length = 18
+	columnLeast  length = 150
+	sequenceLeft length = 78
+)
+
+// before and behind are how much is shown around a view change.
+const (
+	before = 20 * time.Millisecond
+	behind = 5 * time.Millisecond
+)
+
+// sequencesOf draws the view changes of a run, and returns how many there are besides.
+func sequencesOf(r *result.Run, s scale) (out []sequence, omitted int) {
+	for _, c := range changesOf(r.Events) {
+		if len(out) == sequencesMax {
+			omitted++
+			continue
+		}
+		out = append(out, newSequence(r, c, s))
+	}
+	return out, omitted
+}
+
+// A change is a view change: from the first suspicion to the last replica that is normal again.
+type change struct {
+	view       uint64
+	begin, end time.Duration
+}
+
+// changesOf finds the view changes, by the views that replicas promised.
+func changesOf(events []result.Event) []change {
+	var out []change
+	suspected := time.Duration(-1) // the first since the last view change
+	for i := range events {
+		e := &events[i]
+		if e.Kind != result.Said {
+			continue
+		}
+		at := slices.IndexFunc(out, func(c change) bool { return c.view == e.View })
+		switch e.Name {
+		case "suspected":
+			if suspected < 0 {
+				suspected = e.At
+			}
+		case "view-change-started":
+			if at < 0 {
+				begin := e.At
+				if suspected >= 0 && e.At-suspected < time.Minute {
+					begin = suspected
+				}
+				out = append(out, change{view: e.View, begin: begin, end: e.At})
+				suspected = -1
+			} else {
+				out[at].end = e.At
+			}
+		case "view-started":
+			// Who comes late to a view, after a pause say, is not part of the change.
+			if at >= 0 && at == len(out)-1 && e.At-out[at].end < time.Second {
+				out[at].end = e.At
+			}
+		}
+	}
+	return out
+}
+
+// told are the events that a diagram shows, and how.
+var told = map[string]struct {
+	class string
+	text  func(*result.Event) string
+}{
+	"suspected":           {"doubt", func(e *result.Event) string { return fmt.Sprintf("suspects view %d", e.View) }},
+	"view-change-started": {"change", func(e *result.Event) string { return fmt.Sprintf("promises view %d", e.View) }},
+	"view-started":        {"normal", viewStarted},
+	"recovering":          {"doubt", func(*result.Event) string { return "recovers" }},
+	"recovered":           {"normal", func(e *result.Event) string { return fmt.Sprintf("recovered, n=%d", e.Op) }},
+	"peer-restarted":      {"doubt", func(*result.Event) string { return "peer restarted" }},
+	"abdicated":           {"doubt", func(*result.Event) string { return "abdicates" }},
+	"fetching":            {"change", func(e *result.Event) string { return fmt.Sprintf("fetches to n=%d", e.Op) }},
+	"halted":              {"bad", func(*result.Event) string { return "halts" }},
+	"group-lost":          {"bad", func(*result.Event) string { return "group lost" }},
+	"start":               {"doubt", func(*result.Event) string { return "process starts" }},
+	"exit":                {"bad", func(*result.Event) string { return "process ends" }},
+}
+
+func viewStarted(e *result.Event) string {
+	if e.Primary == e.Replica {
+		return fmt.Sprintf("primary, n=%d", e.Op)
+	}
+	return fmt.Sprintf("backup, n=%d", e.Op)
+}
+
+func newSequence(r *result.Run, c change, s scale) sequence {
+	n := replicasOf(r)
+	q := sequence{View: c.view, Begin: c.begin, End: c.end}
+	q.Width = max(s.Width, sequenceLeft+columnLeast*length(n))
+	pitch := (q.Width - sequenceLeft) / length(max(n, 1))
+	for i := range n {
+		q.Lines = append(q.Lines, lifeline{i + 1, sequenceLeft + pitch*(length(i)+0.5)})
+	}
+	row := 0
+	for i := range r.Events {
+		e := &r.Events[i]
+		if e.At < c.begin-before || e.At > c.end+behind {
+			continue
+		}
+		if row < rowsMax {
+			row += q.show(e, row)
+		} else {
+			q.Omitted += q.show(e, -1)
+		}
+	}
+	for _, cause := range causesOf(q.Notes, c.view) {
+		q.Arrows = append(q.Arrows, cause.arrow())
+	}
+	q.Height = rowsFrom + rowPitch*length(row)
+	return q
+}
+
+// show puts an event into a row, if it is one to be shown, and returns how many rows it takes. In
+// a row below 0 it is not drawn.
+func (q *sequence) show(e *result.Event, row int) int {
+	y := rowsFrom + rowPitch*length(row)
+	at := moment(e.At)
+	switch e.Kind {
+	case result.FaultBegin, result.FaultEnd:
+		if row >= 0 {
+			text := fmt.Sprintf("fault %d: %s", e.Fault, cmp.Or(e.Text, e.Name))
+			if e.Kind == result.FaultEnd {
+				text = fmt.Sprintf("fault %d ends", e.Fault)
+			}
+			q.Faults = append(q.Faults, seam{at, y, ellipsis(text, int((q.Width-sequenceLeft)/charWidth)-2)})
+		}
+		return 1
+	case result.Said, result.Process:
+		how, shown := told[e.Name]
+		if !shown || e.Replica < 1 || e.Replica > len(q.Lines) {
+			return q.message(e, row)
+		}
+		if row >= 0 {
+			text := how.text(e)
+			q.Notes = append(q.Notes, note{
+				e.Replica, row, at, q.Lines[e.Replica-1].X, y, textWidth(text) + 14, how.class, text, e,
+			})
+		}
+		return 1
+	}
+	return 0
+}
+
+// message draws the recorded message that an event is about, if it is about one.
+func (q *sequence) message(e *result.Event, row int) int {
+	var kind, why string
+	var from int
+	if n, _ := fmt.Sscanf(e.Text, "ignored %s from %d: %s", &kind, &from, &why); e.Name != "ignored" || n < 2 {
+		return 0
+	}
+	lines := len(q.Lines)
+	if from < 1 || from > lines || e.Replica < 1 || e.Replica > lines || from == e.Replica {
+		return 0
+	}
+	if row >= 0 {
+		y := rowsFrom + rowPitch*length(row)
+		a := arrow{X1: q.Lines[from-1].X, Y1: y, X2: q.Lines[e.Replica-1].X, Y2: y, Text: kind + " is ignored"}
+		a.TextX, a.TextY, a.Anchor = (a.X1+a.X2)/2, y-4, "middle"
+		q.Arrows = append(q.Arrows, a)
+	}
+	return 1
+}

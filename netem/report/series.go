@@ -1,0 +1,130 @@
+package report
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"vrnode/netem/result"
+)
+
+// A bucket holds the calls that ended in one stretch of time.
+type bucket struct {
+	answered, refused, unanswered int
+	latencies                     []time.Duration // of the answered ones, sorted
+}
+
+// bucketsWanted is about how many buckets a run is cut into.
+const bucketsWanted = 120
+
+// bucketWidth returns a stretch that is easy to name.
+func (s scale) bucketWidth() time.Duration {
+	return max(time.Duration(niceStep(s.span.Seconds()/bucketsWanted)*float64(time.Second)), time.Microsecond)
+}
+
+// bucketsOf sorts calls by the time of their end.
+func bucketsOf(calls []result.Call, s scale) []bucket {
+	width := s.bucketWidth()
+	out := make([]bucket, (s.span+width-1)/width)
+	for i := range calls {
+		c := &calls[i]
+		b := &out[min(int(s.clip(c.Return)/width), len(out)-1)]
+		switch c.End {
+		case result.Answered:
+			b.answered++
+			b.latencies = append(b.latencies, c.Return-c.Invoke)
+		case result.Refused:
+			b.refused++
+		default:
+			b.unanswered++
+		}
+	}
+	for i := range out {
+		slices.Sort(out[i].latencies)
+	}
+	return out
+}
+
+// quantile returns what a share q of all latencies does not exceed.
+func (b *bucket) quantile(q float64) time.Duration {
+	rank := int(math.Ceil(q * float64(len(b.latencies))))
+	return b.latencies[min(max(rank-1, 0), len(b.latencies)-1)]
+}
+
+// A silence is a time in which calls waited and none was answered.
+type silence struct {
+	Begin, End time.Duration
+	X, Width   length
+	Label      string
+	// During are the faults that overlap with it.
+	During []*fault
+}
+
+// Length is how long it was.
+func (g *silence) Length() time.Duration { return g.End - g.Begin }
+
+const (
+	// silenceMin is the shortest time without an answer that is worth showing, and silenceFactor
+	// how many times longer than the usual it is.
+	silenceMin    = 50 * time.Millisecond
+	silenceFactor = 20
+	// silencesMax bounds the silences of a page; the longest are kept.
+	silencesMax = 40
+)
+
+// silencesOf finds the times in which somebody waited and nobody got an answer, from the first
+// call on.
+func silencesOf(calls []result.Call, faults []fault, s scale) []silence {
+	answers, first := answersOf(calls)
+	if len(calls) == 0 {
+		return nil
+	}
+	usual := (s.span - first) / time.Duration(len(answers)+1)
+	least := max(silenceMin, min(silenceFactor*usual, s.span/2))
+	var out []silence
+	begin := first
+	for _, end := range append(answers, lastOf(calls)) {
+		if end-begin >= least {
+			out = append(out, newSilence(begin, end, faults, s))
+		}
+		begin = max(begin, end)
+	}
+	slices.SortStableFunc(out, func(a, b silence) int { return cmp.Compare(b.Length(), a.Length()) })
+	out = out[:min(len(out), silencesMax)]
+	slices.SortFunc(out, func(a, b silence) int { return cmp.Compare(a.Begin, b.Begin) })
+	return out
+}
+
+// answersOf returns the times of answers, sorted, and that of the first call.
+func answersOf(calls []result.Call) (answers []time.Duration, first time.Duration) {
+	first = math.MaxInt64
+	for i := range calls {
+		first = min(first, calls[i].Invoke)
+		if calls[i].End == result.Answered {
+			answers = append(answers, calls[i].Return)
+		}
+	}
+	slices.Sort(answers)
+	return answers, first
+}
+
+// lastOf returns when the last call ended.
+func lastOf(calls []result.Call) (last time.Duration) {
+	for i := range calls {
+		last = max(last, calls[i].Return)
+	}
+	return last
+}
+
+func newSilence(begin, end time.Duration, faults []fault, s scale) silence {
+	g := silence{Begin: begin, End: end, X: s.X(begin)}
+	g.Width = max(s.X(end)-g.X, 2)
+	g.Label = short(end - begin)
+	for i := range faults {
+		if f := &faults[i]; f.Begin < end && f.End >= begin {
+			g.During = append(g.During, f)
+		}
+	}
+	return g
+}

@@ -1,0 +1,84 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+)
+
+// short writes a duration with three digits, as "1.25 s"; none is "–".
+func short(d time.Duration) string {
+	if d == 0 {
+		return "–"
+	}
+	for _, unit := range []struct {
+		size time.Duration
+		name string
+	}{{time.Second, "s"}, {time.Millisecond, "ms"}, {time.Microsecond, "µs"}} {
+		if d.Abs() >= unit.size {
+			return digits(float64(d)/float64(unit.size)) + " " + unit.name
+		}
+	}
+	return strconv.FormatInt(int64(d), 10) + " ns"
+}
+
+// moment writes a point in time.
+func moment(at time.Duration) string { return fmt.Sprintf("%.3f s", at.Seconds()) }
+
+// digits writes a number with three digits, or more if its whole part has more.
+func digits(x float64) string {
+	magnitude := 0
+	if x != 0 {
+		magnitude = int(math.Floor(math.Log10(math.Abs(x))))
+	}
+	return strconv.FormatFloat(x, 'f', min(max(2-magnitude, 0), 2), 64)
+}
+
+// count writes a whole number with thin spaces between thousands.
+func count(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "\u2009" + s[i:]
+	}
+	return s
+}
+
+// percent writes a share.
+func percent(x float64) string {
+	if x == 0 {
+		return "0 %"
+	}
+	return digits(100*x) + " %"
+}
+
+// size writes a number of bytes.
+func size(n int64) string {
+	if n == 0 {
+		return "–"
+	}
+	return digits(float64(n)/(1<<20)) + " MiB"
+}
+
+// plural writes a number of things.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return count(n) + " " + many
+}
+
+// ellipsis shortens a text to n characters.
+func ellipsis(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:max(n-1, 0)]) + "…"
+	}
+	return s
+}
+
+// charWidth is about how wide a character of a label is. Labels are set at a fixed size, so that
+// what they need can be known without a font.
+const charWidth length = 6.1
+
+// textWidth returns about how wide a label is.
+func textWidth(s string) length { return charWidth * length(len([]rune(s))) }

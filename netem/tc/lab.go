@@ -1,0 +1,185 @@
+package tc
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"vrnode/netem/link"
+	"vrnode/netem/scenario"
+)
+
+// A Lab is a network for the sites of a scenario. Each site is a namespace, and each pair of sites
+// that talk is joined by a link of its own, so that the qdisc at either end impairs one direction
+// and its counters are those of one direction. (With a bridge, a qdisc for each neighbour would
+// have to hang in one tree; many kernels refuse to duplicate where a tree holds several netems.)
+//
+// A Lab remembers what it has asked for. It is not safe for concurrent use.
+type Lab struct {
+	replicas, clients int
+	directions        map[scenario.Direction]*direction
+}
+
+type direction struct {
+	settings link.Settings
+	attached attached
+}
+
+// prefix begins the name of everything that a Lab makes.
+const prefix = "vrlab"
+
+// NewLab returns the commands' author for so many sites.
+func NewLab(replicas, clients int) *Lab {
+	return &Lab{replicas, clients, make(map[scenario.Direction]*direction)}
+}
+
+// Name returns the short name of a site: r1 is replica 1, c1 the first client.
+func (l *Lab) Name(s scenario.Site) string {
+	if int(s) <= l.replicas {
+		return "r" + strconv.Itoa(int(s))
+	}
+	return "c" + strconv.Itoa(int(s)-l.replicas)
+}
+
+// Namespace returns the name of a site's network namespace.
+func (l *Lab) Namespace(s scenario.Site) string { return prefix + "-" + l.Name(s) }
+
+// Addr returns the address of a site. It is the same on all its links.
+func (l *Lab) Addr(s scenario.Site) netip.Addr { return netip.AddrFrom4([4]byte{10, 77, 0, byte(s)}) }
+
+// Device returns the name of a link's end in the namespace of the sender of a direction.
+func (l *Lab) Device(d scenario.Direction) string { return "to-" + l.Name(d.To) }
+
+// Exec returns the command that runs a program in the namespace of a site.
+func (l *Lab) Exec(s scenario.Site, argv ...string) Command {
+	return words("ip netns exec "+l.Namespace(s), argv...)
+}
+
+// Show returns the command that prints the qdiscs of a direction and their counters, for
+// ParseQdiscs.
+func (l *Lab) Show(d scenario.Direction) Command {
+	return words(fmt.Sprintf("tc -n %s -s -j qdisc show dev %s", l.Namespace(d.From), l.Device(d)))
+}
+
+// Up returns the commands that make the network, with perfect links. They leave nothing outside
+// the namespaces that they make, and Down takes those away.
+func (l *Lab) Up() []Command {
+	var out []Command
+	run := func(format string, args ...any) { out = append(out, words(fmt.Sprintf(format, args...))) }
+	sites := scenario.Site(l.replicas + l.clients)
+	for s := scenario.Site(1); s <= sites; s++ {
+		run("ip netns add %s", l.Namespace(s))
+		run("ip -n %s link set dev lo up", l.Namespace(s))
+		run("ip -n %s address add %v/32 dev lo", l.Namespace(s), l.Addr(s))
+		out = append(out, l.Exec(s, "nft", filter))
+	}
+	for a := scenario.Site(1); a <= scenario.Site(l.replicas); a++ {
+		for b := a + 1; b <= sites; b++ {
+			out = append(out, l.join(a, b)...)
+		}
+	}
+	return out
+}
+
+// filter is the table by which a site goes deaf: to the senders in the set cut, and to the long
+// packets of the senders in the set long. It is at the receiver because there a sender does not
+// notice.
+const filter = "table ip " + prefix + " {" +
+	" set cut { type ipv4_addr; };" +
+	" set long { typeof ip saddr . ip length; flags interval; };" +
+	" chain in { type filter hook prerouting priority raw;" +
+	" ip saddr @cut counter drop;" +
+	" ip saddr . ip length @long counter drop; }; }"
+
+// join returns the commands that link two sites. Neighbours are told to each other, and IPv6 is
+// silent, so that nothing but the sites' own datagrams meets the impairments and is counted; and
+// no packet is longer than a frame, so that each datagram is lost or delayed by itself.
+func (l *Lab) join(a, b scenario.Site) []Command {
+	ab, ba := scenario.Direction{From: a, To: b}, scenario.Direction{From: b, To: a}
+	out := []Command{words(fmt.Sprintf("ip link add %s netns %s address %s type veth peer name %s netns %s address %s",
+		l.Device(ab), l.Namespace(a), mac(ab), l.Device(ba), l.Namespace(b), mac(ba)))}
+	for _, d := range []scenario.Direction{ab, ba} {
+		ns, dev := l.Namespace(d.From), l.Device(d)
+		out = append(out,
+			words(fmt.Sprintf("ip -n %s link set dev %s addrgenmode none mtu 1500 gso_max_segs 1 up", ns, dev)),
+			words(fmt.Sprintf("ip -n %s neighbour add %v lladdr %s dev %s nud permanent", ns, l.Addr(d.To), mac(scenario.Direction{From: d.To, To: d.From}), dev)),
+			words(fmt.Sprintf("ip -n %s route add %v/32 dev %s src %v", ns, l.Addr(d.To), dev, l.Addr(d.From))))
+	}
+	return out
+}
+
+// mac returns the hardware address of the sender's end of a direction.
+func mac(d scenario.Direction) string {
+	return fmt.Sprintf("02:00:00:00:%02x:%02x", int(d.From), int(d.To))
+}
+
+// Set returns the commands that make one direction do what s says. They may be run at any time
+// after those of Up, in the order in which they were asked for.
+func (l *Lab) Set(d scenario.Direction, s link.Settings) []Command {
+	state := l.directions[d]
+	if state == nil {
+		state = &direction{}
+		l.directions[d] = state
+	}
+	was := state.settings
+	if was == s {
+		return nil
+	}
+	state.settings = s
+	var out []Command
+	element := func(verb, set, what string) {
+		out = append(out, l.Exec(d.To, words("nft "+verb+" element ip "+prefix+" "+set, "{ "+what+" }")...))
+	}
+	if was.Down != s.Down {
+		element(verbOf(s.Down), "cut", l.Addr(d.From).String())
+	}
+	if was.MTU != s.MTU {
+		if was.MTU > 0 && was.MTU < mtuMax {
+			element("delete", "long", l.longer(d, was.MTU))
+		}
+		if s.MTU > 0 && s.MTU < mtuMax {
+			element("add", "long", l.longer(d, s.MTU))
+		}
+	}
+	if !sameQdisc(was, s) {
+		p := place{words("tc -n " + l.Namespace(d.From)), l.Device(d), []string{"root"}, "1", "10"}
+		out = append(out, p.change(&state.attached, s)...)
+	}
+	return out
+}
+
+// mtuMax is the length of the longest IPv4 packet.
+const mtuMax = 65535
+
+func verbOf(add bool) string {
+	if add {
+		return "add"
+	}
+	return "delete"
+}
+
+// longer returns the element of the set long that stands for packets over an MTU.
+func (l *Lab) longer(d scenario.Direction, mtu int) string {
+	return fmt.Sprintf("%v . %d-%d", l.Addr(d.From), mtu+1, mtuMax)
+}
+
+// sameQdisc tells whether settings differ in what nft does alone.
+func sameQdisc(a, b link.Settings) bool {
+	a.Down, a.MTU, b.Down, b.MTU = false, 0, false, 0
+	return a == b
+}
+
+// Down returns the commands that take the network away. With a namespace goes all that is in it,
+// except processes: those must have ended. Each command may fail if Up did not get that far.
+func (l *Lab) Down() []Command {
+	var out []Command
+	for s := scenario.Site(1); s <= scenario.Site(l.replicas+l.clients); s++ {
+		out = append(out, words("ip netns delete "+l.Namespace(s)))
+	}
+	return out
+}
+
+// Modules are the kernel modules behind the commands of this package.
+func Modules() []string {
+	return []string{"veth", "sch_netem", "sch_tbf", "sch_htb", "cls_u32", "nf_tables"}
+}

@@ -1,0 +1,162 @@
+package tc
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"vrnode/netem/scenario"
+)
+
+// Plan writes a scenario as a shell script with the time of each step, for people to read and to
+// run by hand. Who has which role is known in a run only; here replica 1 is the primary first, and
+// when it is hit the next one follows.
+func Plan(s *scenario.Scenario) string {
+	p := &plan{
+		scenario: s,
+		lab:      NewLab(s.Replicas, s.Workload.Clients),
+		dice:     s.Dice("plan"),
+		group:    scenario.Group{Replicas: s.Replicas, Clients: s.Workload.Clients, Primary: 1, NextPrimary: scenario.Site(min(2, s.Replicas))},
+	}
+	p.net = s.NewNetwork(&p.group, p.dice)
+	p.write()
+	return p.out.String()
+}
+
+type plan struct {
+	scenario *scenario.Scenario
+	lab      *Lab
+	net      *scenario.Network
+	group    scenario.Group
+	dice     *rand.Rand
+	pending  []ending
+	out      strings.Builder
+}
+
+// An ending is what a step with a duration leaves to be done.
+type ending struct {
+	at    time.Duration
+	title string
+	do    func()
+}
+
+func (p *plan) write() {
+	s := p.scenario
+	fmt.Fprintf(&p.out, "# %s: %s\n# It needs: %v.\n", s.Name, s.Hypothesis, s.Needs())
+	p.title("The network: a namespace for each site, a link for each pair")
+	p.commands(p.lab.Up())
+	p.title("What the links do from the beginning")
+	p.links(p.net.All())
+	p.title("The processes")
+	for r := scenario.Site(1); int(r) <= s.Replicas; r++ {
+		p.serve(r)
+	}
+	p.commands([]Command{p.lab.Exec(1, "vrnode", "form", "--peers", p.peers())})
+	now := time.Duration(0)
+	for _, step := range s.Steps {
+		// After an event it goes on when that comes; here it comes at once.
+		due := max(step.When.At, now+step.When.Plus)
+		if step.When.After == "" {
+			due = step.When.At
+		}
+		p.finish(due)
+		p.title(fmt.Sprintf("%s%v: %v", strings.ToUpper(step.When.String()[:1]), step.When.String()[1:], step.Action))
+		p.take(step, due)
+		now = due
+	}
+	p.finish(s.Workload.Duration)
+	p.title("The end")
+	p.commands(p.lab.Down())
+}
+
+func (p *plan) title(text string) { fmt.Fprintf(&p.out, "\n# %s.\n", text) }
+
+func (p *plan) commands(list []Command) {
+	for _, c := range list {
+		fmt.Fprintln(&p.out, c)
+	}
+}
+
+func (p *plan) note(format string, args ...any) { fmt.Fprintf(&p.out, "# "+format+"\n", args...) }
+
+func (p *plan) links(changed []scenario.Changed) {
+	before := p.out.Len()
+	for _, c := range changed {
+		p.commands(p.lab.Set(c.Direction, c.Settings))
+	}
+	if p.out.Len() == before {
+		p.note("Nothing.")
+	}
+}
+
+func (p *plan) peers() string {
+	var peers []string
+	for r := scenario.Site(1); int(r) <= p.scenario.Replicas; r++ {
+		peers = append(peers, fmt.Sprintf("%d=%v:7000", int(r), p.lab.Addr(r)))
+	}
+	return strings.Join(peers, ",")
+}
+
+// take writes what a step does and remembers what it leaves to be done.
+func (p *plan) take(step scenario.Step, now time.Duration) {
+	later := func(after time.Duration, title string, do func()) {
+		if after > 0 {
+			p.pending = append(p.pending, ending{now + after, title, do})
+		}
+	}
+	switch a := step.Action.(type) {
+	case *scenario.Crash:
+		for _, r := range a.Target.Sites(&p.group, p.dice) {
+			p.note("kill -KILL the process of replica %d.", r)
+			p.hit(r)
+			later(a.RestartAfter, fmt.Sprintf("Start replica %d again", r), func() { p.serve(r) })
+		}
+	case *scenario.Pause:
+		for _, r := range a.Target.Sites(&p.group, p.dice) {
+			p.note("kill -STOP the process of replica %d.", r)
+			p.hit(r)
+			later(step.For, fmt.Sprintf("Let replica %d go on", r), func() { p.note("kill -CONT the process of replica %d.", r) })
+		}
+	case *scenario.Drop:
+		p.note("tc and nft do not know messages: only sim and relay do this.")
+	case *scenario.Heal:
+		p.pending = nil
+		p.links(p.net.Heal())
+		p.note("Let go on and start again whoever is not running.")
+	default:
+		id, changed := p.net.Begin(step.Action, &p.group, p.dice)
+		p.links(changed)
+		if part, is := step.Action.(*scenario.Partition); is && part.Shape == scenario.Full {
+			for _, r := range part.Target.Sites(&p.group, p.dice) {
+				p.hit(r)
+			}
+		}
+		later(step.For, fmt.Sprintf("The end of: %v", step.Action), func() { p.links(p.net.End(id)) })
+	}
+}
+
+// serve starts a replica in the background.
+func (p *plan) serve(r scenario.Site) {
+	fmt.Fprintf(&p.out, "%v &\n", p.lab.Exec(r, "vrnode", "serve", "--id", fmt.Sprint(int(r)), "--peers", p.peers()))
+}
+
+// hit moves the role of primary on if it was this replica's.
+func (p *plan) hit(r scenario.Site) {
+	if g := &p.group; r == g.Primary {
+		g.OldPrimary, g.Primary = g.Primary, g.NextPrimary
+		g.NextPrimary = g.NextPrimary%scenario.Site(g.Replicas) + 1
+	}
+}
+
+// finish writes what is left to be done up to a time, in order.
+func (p *plan) finish(until time.Duration) {
+	slices.SortStableFunc(p.pending, func(a, b ending) int { return int(a.at - b.at) })
+	for len(p.pending) > 0 && p.pending[0].at <= until {
+		e := p.pending[0]
+		p.pending = p.pending[1:]
+		p.title(fmt.Sprintf("At %v: %s", e.at, e.title))
+		e.do()
+	}
+}
