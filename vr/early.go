@@ -16,7 +16,7 @@ type early struct {
 
 // keep copies a message and says TooEarly, or TooMuchEarly at a bound.
 func (e *early) keep(h *wire.Header, m wire.Message) Reason {
-	if len(e.kept) >= earlyMax || e.bytes >= earlyBytes {
+	if e.isFull() {
 		return TooMuchEarly
 	}
 	var b []byte
@@ -28,6 +28,8 @@ func (e *early) keep(h *wire.Header, m wire.Message) Reason {
 	e.bytes += len(b)
 	return TooEarly
 }
+
+func (e *early) isFull() bool { return len(e.kept) >= earlyMax || e.bytes >= earlyBytes }
 
 // turn returns how many messages to take now. One that is still too early is kept once more.
 func (e *early) turn() int {

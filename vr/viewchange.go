@@ -161,6 +161,9 @@ func (r *Replica) startViewChange(now time.Duration, w wire.ViewNumber, out *Eff
 
 // enterView moves to status view-change in view w.
 func (r *Replica) enterView(now time.Duration, w wire.ViewNumber, out *Effects) {
+	if w > r.view {
+		r.backup.early.clear() // it is of views that are over
+	}
 	r.view, r.status = w, wire.StatusViewChange
 	r.fetch = fetch{}
 	r.primary.early.clear()
@@ -235,6 +238,9 @@ func (r *Replica) sendDoViewChange(now time.Duration, out *Effects) {
 // onDoViewChange collects promises. The crash vectors are joined first, so that what one sender
 // knows of another's restart decides whether the other's promise still counts.
 func (r *Replica) onDoViewChange(now time.Duration, h *wire.Header, m *wire.DoViewChange, out *Effects) Reason {
+	if m.LastNormal >= h.View || m.Commit > m.Op {
+		return Malformed
+	}
 	if !r.joinCrashVector(now, m.CrashVector, out) {
 		return 0
 	}
@@ -434,12 +440,19 @@ func (r *Replica) fetchBase(now time.Duration, h *wire.Header, m *wire.StartView
 		r.installStartView(now, h.View, m, out)
 		return 0
 	case f.purpose == fetchCommitted:
+		idle := !f.unfinished()
 		f.to = max(f.to, m.Base)
+		if idle {
+			r.sendGetLog(now, out)
+		}
 	default:
 		r.beginFetch(now, fetch{
 			purpose: fetchCommitted, lastNormal: h.View, to: m.Base,
 			donor: h.From, staging: r.log.piece(r.commit),
 		}, out)
+	}
+	if r.backup.early.isFull() {
+		r.backup.early.clear() // Prepares can be asked for; this can not go on without a StartView
 	}
 	return r.backup.early.keep(h, m)
 }

@@ -1,0 +1,59 @@
+package vr
+
+import (
+	"testing"
+
+	"vrnode/wire"
+)
+
+// A StartView can be lost while the ops that it stands on are being fetched, or find no room among
+// the Prepares that came early. The next one stands on more ops: the fetch must go on, and the
+// StartView must be kept, however many Prepares there are.
+func TestStartViewAfterAFinishedFetch(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	r, primary := g.replicas[3], g.fromPrimary(1)
+	var chains []wire.Chain
+	var all []wire.Entry
+	var chain wire.Chain
+	for s, e := entries(8), (wire.Entry{}); s.Next(&e); {
+		chain, _ = chain.Next(&e, nil)
+		chains, all = append(chains, chain), append(all, e)
+	}
+	startView := func(base wire.OpNumber) (asked bool) {
+		var out Effects
+		m := &wire.StartView{Op: base, Commit: base, Base: base, BaseChain: chains[base-1]}
+		r.Step(g.now, &primary, m, &out)
+		for _, e := range out.Messages {
+			if m, ok := e.Message.(*wire.GetLog); ok && m.To == base {
+				asked = true
+			}
+		}
+		return asked
+	}
+	give := func(first, last wire.OpNumber) {
+		m := &wire.Log{LastNormal: 1, First: first, Commit: last}
+		if first > 1 {
+			m.PrevChain = chains[first-2]
+		}
+		for _, e := range all[first-1 : last] {
+			m.Entries = m.Entries.Append(&e)
+		}
+		g.tell(3, primary, m)
+	}
+	if !startView(5) {
+		t.Fatal("the ops under the StartView were not asked for")
+	}
+	r.backup.early.clear() // the StartView is lost
+	for range earlyMax {
+		g.tell(3, primary, &wire.Prepare{First: 9, PrevChain: chains[7], Entries: entries(1)})
+	}
+	give(1, 5)
+	if !startView(8) {
+		t.Error("the fetch does not go on for a later StartView")
+	}
+	give(6, 8)
+	if s := r.Status(); s.Status != wire.StatusNormal || s.View != 1 || s.Op != 8 || s.Commit != 8 {
+		t.Errorf("after all it needs: %+v", s)
+	}
+}
