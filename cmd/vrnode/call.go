@@ -78,8 +78,12 @@ func (c *caller) run(cmd *cobra.Command, args []string) error {
 		check: c.service.get().check, submit: group.Go, timeout: c.timeout, window: vr.SessionWindow,
 		abandon: func() { group.Close() },
 	}
-	if err := s.run(cmd.Context(), input, cmd.OutOrStdout()); err != nil {
-		return c.explain(cmd.Context(), s.answered+1, err)
+	err = s.run(cmd.Context(), input, cmd.OutOrStdout())
+	if silence, ok := errors.AsType[*noAnswer](err); ok {
+		return c.explain(cmd.Context(), s.answered+1, silence)
+	}
+	if err != nil {
+		return err
 	}
 	if s.failed > 0 {
 		return fmt.Errorf("%d of %d operations failed", s.failed, s.answered)
@@ -87,10 +91,13 @@ func (c *caller) run(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// explain turns the error of an operation, the number of which is told, into one with an exit
+// explain turns the end of an operation, the number of which is told, into an error with an exit
 // code and, if the group is to blame, with the reason.
-func (c *caller) explain(ctx context.Context, number int, err error) error {
-	err = fmt.Errorf("operation %d: %w", number, err)
+func (c *caller) explain(ctx context.Context, number int, silence *noAnswer) error {
+	err := fmt.Errorf("operation %d: %w", number, silence)
+	if ctx.Err() != nil && !errors.Is(err, client.ErrOutcomeUnknown) {
+		return fmt.Errorf("%w; it and later ones were not executed", err)
+	}
 	trouble := diagnose(context.WithoutCancel(ctx), c.group)
 	switch {
 	case errors.Is(err, client.ErrOutcomeUnknown) && trouble != nil:

@@ -19,7 +19,8 @@ type stream struct {
 	submit func(command []byte, done func(result []byte, err error))
 	// timeout is how long a line may wait for its answer.
 	timeout time.Duration
-	// abandon makes everything under way end at once.
+	// abandon makes everything under way end at once, and what is submitted later never begin.
+	// It may be called more than once.
 	abandon func()
 	// window is how many lines may be under way.
 	window int
@@ -40,7 +41,7 @@ type answer struct {
 }
 
 // run reads input to its end and answers every line on output. At the first line that gets no
-// result it stops and returns why.
+// result it stops and returns a noAnswer; every other error is that of input, output or ctx.
 func (s *stream) run(ctx context.Context, input io.Reader, output io.Writer) error {
 	results := bufio.NewWriter(output)
 	defer results.Flush()
@@ -52,7 +53,11 @@ func (s *stream) run(ctx context.Context, input io.Reader, output io.Writer) err
 		defer close(lines)
 		readErr = s.read(input, lines, stop)
 	}()
-	for l := range lines {
+	for {
+		l, ok := s.next(ctx, lines)
+		if !ok {
+			break
+		}
 		if len(l.answer) == 0 {
 			results.Flush() // before a wait, show what there is
 		}
@@ -61,16 +66,38 @@ func (s *stream) run(ctx context.Context, input io.Reader, output io.Writer) err
 			return err
 		}
 		s.count(result)
-		results.Write(append(result, '\n'))
+		if _, err := results.Write(append(result, '\n')); err != nil {
+			return err // nobody would see the results of the lines to come
+		}
 		if len(lines) == 0 {
 			results.Flush()
 		}
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	return errors.Join(readErr, results.Flush())
+}
+
+// next returns the next line, unless input or ctx end before there is one.
+func (s *stream) next(ctx context.Context, lines <-chan line) (l line, ok bool) {
+	select {
+	case l, ok = <-lines:
+		return l, ok
+	case <-ctx.Done():
+	}
+	s.abandon() // so that whatever may have been executed is in lines by now
+	select {
+	case l, ok = <-lines:
+	default:
+	}
+	return l, ok
 }
 
 // inputLineMax bounds a line of input; a longer one is an error.
 const inputLineMax = 1 << 20
+
+var errLineTooLong = fmt.Errorf("standard input: a line is longer than %d bytes", inputLineMax)
 
 func (s *stream) read(input io.Reader, lines chan<- line, stop <-chan struct{}) error {
 	scanner := bufio.NewScanner(input)
@@ -91,30 +118,42 @@ func (s *stream) read(input io.Reader, lines chan<- line, stop <-chan struct{}) 
 			l.answer <- answer{bytes.Clone(result), err}
 		})
 	}
+	if errors.Is(scanner.Err(), bufio.ErrTooLong) {
+		return errLineTooLong
+	}
 	return scanner.Err()
 }
 
-// await returns the result of a line. If there is none, the error says what ended the wait, and
-// what the submitter then knew of the outcome.
+// await returns the result of a line. If there is none, the error is a noAnswer.
 func (s *stream) await(ctx context.Context, l line) ([]byte, error) {
+	left := s.timeout - time.Since(l.since)
+	if len(l.answer) > 0 {
+		left = s.timeout // not the answer was slow, but whoever reads the output
+	}
 	var why error
 	select {
 	case a := <-l.answer:
-		return a.result, a.err
+		return a.get(a.err)
 	case <-ctx.Done():
-		why = ctx.Err()
-	case <-time.After(s.timeout - time.Since(l.since)):
+		why = context.Cause(ctx)
+	case <-time.After(left):
 		why = fmt.Errorf("no answer within %v", s.timeout)
 	}
 	s.abandon()
-	a := <-l.answer
+	a := <-l.answer // perhaps it came after all
+	return a.get(why)
+}
+
+// get returns the result, or else a noAnswer that says what ended the wait for it.
+func (a answer) get(why error) ([]byte, error) {
 	if a.err == nil {
-		return a.result, nil // it came after all
+		return a.result, nil
 	}
 	return nil, &noAnswer{why, a.err}
 }
 
-// A noAnswer is the end of a line without a result.
+// A noAnswer is the end of a line without a result: what ended the wait, and what the submitter
+// then knew of the outcome.
 type noAnswer struct {
 	why     error
 	outcome error

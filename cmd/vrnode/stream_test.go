@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -63,11 +64,11 @@ func TestStreamWindow(t *testing.T) {
 			}
 		},
 	}
-	s.abandon = func() {
+	s.abandon = sync.OnceFunc(func() {
 		for _, done := range submitted {
 			done(nil, context.Canceled)
 		}
-	}
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-full; cancel() }()
 	err := s.run(ctx, strings.NewReader(strings.Repeat("x\n", 100)), io.Discard)
@@ -156,5 +157,55 @@ func TestStreamIsInteractive(t *testing.T) {
 	keyboard.Close()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestStreamSlowReader: an answer that nobody has looked at for long is an answer.
+func TestStreamSlowReader(t *testing.T) {
+	s := &stream{timeout: time.Second, abandon: func() { t.Error("abandoned") }}
+	for range 100 {
+		l := line{time.Now().Add(-time.Hour), make(chan answer, 1)}
+		l.answer <- answer{result: []byte("7")}
+		if result, err := s.await(t.Context(), l); err != nil || string(result) != "7" {
+			t.Fatalf("%q, %v", result, err)
+		}
+	}
+}
+
+// TestStreamIdleInterrupt: whoever types nothing can stop the stream, too.
+func TestStreamIdleInterrupt(t *testing.T) {
+	input, keyboard := io.Pipe()
+	defer keyboard.Close()
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	why := errors.New("enough")
+	interrupt(why)
+	abandoned := false
+	s := &stream{window: 8, timeout: time.Minute, abandon: func() { abandoned = true }}
+	if err := s.run(ctx, input, io.Discard); err != why || !abandoned {
+		t.Errorf("%v, abandoned: %v", err, abandoned)
+	}
+}
+
+// A brokenWriter is a full disk.
+type brokenWriter struct{ err error }
+
+func (w brokenWriter) Write([]byte) (int, error) { return 0, w.err }
+
+// TestStreamInputAndOutput: what the group is not to blame for is no noAnswer, and stops the
+// stream.
+func TestStreamInputAndOutput(t *testing.T) {
+	var underWay atomic.Int64
+	full := errors.New("disk full")
+	s := newStream(8, &underWay)
+	if err := s.run(t.Context(), strings.NewReader(strings.Repeat("add 1\n", 10_000)), brokenWriter{full}); err != full || s.answered == 10_000 {
+		t.Errorf("full disk: %v after %d lines", err, s.answered)
+	}
+	var output strings.Builder
+	s = newStream(8, &underWay)
+	if err := s.run(t.Context(), strings.NewReader("add 1\n"+strings.Repeat("x", inputLineMax)), &output); !errors.Is(err, errLineTooLong) {
+		t.Errorf("long line: %v", err)
+	}
+	if output.String() != "1\n" {
+		t.Errorf("long line: got %q", output.String())
 	}
 }
