@@ -1,6 +1,7 @@
 package vr
 
 import (
+	"math"
 	"time"
 
 	"vrnode/wire"
@@ -65,7 +66,6 @@ const (
 	windowBytes     = 1 << 20   // uncommitted entries in wire form, likewise; bounds a StartView
 	prepareBytes    = 64 << 10  // entries of one Prepare in wire form, but at least one entry
 	logChunkBytes   = 256 << 10 // entries of one Log, likewise
-	logBytesMax     = 8 << 30   // the whole log; at the bound the primary refuses requests
 	earlyMax        = 256       // messages kept because they came too early; more are dropped
 	earlyBytes      = 4 << 20   // and their bytes
 	applyMax        = 512       // ops executed by one call; the next Tick goes on
@@ -73,6 +73,12 @@ const (
 	sessionsMax     = 4096      // open client sessions; one more evicts the idlest
 	sessionBytes    = 1 << 20   // results kept for one session; the oldest are dropped first
 	slotKeep        = 1 << 10   // memory that an empty result slot may keep
+
+	// logBytesMax bounds the whole log, in wire form; at the bound the primary refuses requests.
+	logBytesMax = min(8<<30, math.MaxInt/2)
+	// viewMax is a view that no group gets to; messages of a higher one are malformed, so that
+	// views can be counted up without a thought of overflow.
+	viewMax = 1 << 62
 
 	// SessionWindow bounds the requests that a client may have outstanding, and the results
 	// that are kept for it.

@@ -440,9 +440,10 @@ func (r *Replica) execute(out *Effects) {
 }
 
 func (r *Replica) executeOp(op wire.OpNumber, e *wire.Entry, out *Effects) {
+	answer := r.isPrimary() && e.Client.IsClient() // the entry may be of a primary that took anything
 	if e.Kind == wire.EntryRegister {
 		s := r.sessions.register(e.Client, op)
-		if r.isPrimary() {
+		if answer {
 			r.settle(e)
 			out.send(r.header(), e.Client, &wire.Registered{Client: e.Client, Session: s.number})
 		}
@@ -458,7 +459,7 @@ func (r *Replica) executeOp(op wire.OpNumber, e *wire.Entry, out *Effects) {
 	case wire.OutcomeTooOld:
 		outcome, body = s.result(e.Request)
 	}
-	if r.isPrimary() {
+	if answer {
 		r.settle(e)
 		r.reply(e.Client, e.Session, e.Request, outcome, body, out)
 	}

@@ -1,6 +1,7 @@
 package vr
 
 import (
+	"slices"
 	"time"
 
 	"vrnode/wire"
@@ -90,6 +91,10 @@ func (r *Replica) onRecoveryResponse(now time.Duration, h *wire.Header, m *wire.
 		return NotThisRun
 	case !r.fits(m.Members, false):
 		return NotListed
+	case h.Cluster.IsZero() || m.Commit > m.Op || m.IsPrimary != (h.From == primaryAmong(m.Members, h.View)):
+		return Malformed
+	case len(r.recovery.members) > 0 && !slices.Equal(r.recovery.members, m.Members):
+		return WrongEpoch
 	}
 	for _, other := range m.CrashVector {
 		if other.ID == r.cfg.Self && other.Incarnation > r.incarnation {

@@ -182,12 +182,15 @@ func (r *Replica) seat(id wire.Peer) int {
 	return -1
 }
 
-// primaryOf returns the primary of a view: view modulo the number of members, in their order.
-func (r *Replica) primaryOf(view wire.ViewNumber) wire.Peer {
-	if len(r.members) == 0 {
+// primaryOf returns the primary of a view, or 0 without a configuration.
+func (r *Replica) primaryOf(view wire.ViewNumber) wire.Peer { return primaryAmong(r.members, view) }
+
+// primaryAmong returns the primary of a view: view modulo the number of members, in their order.
+func primaryAmong(members []wire.Member, view wire.ViewNumber) wire.Peer {
+	if len(members) == 0 {
 		return 0
 	}
-	return r.members[view%wire.ViewNumber(len(r.members))].ID
+	return members[view%wire.ViewNumber(len(members))].ID
 }
 
 func (r *Replica) isPrimary() bool {
@@ -221,6 +224,9 @@ func (r *Replica) ignoreHeader(now time.Duration, h *wire.Header, kind wire.Kind
 	i := r.seat(h.From)
 	if i < 0 || h.From == r.cfg.Self {
 		return UnknownSender
+	}
+	if h.View > viewMax {
+		return Malformed
 	}
 	if r.ignoreCluster(h, kind) {
 		return WrongCluster
