@@ -57,12 +57,12 @@ func (p *plan) write() {
 	now := time.Duration(0)
 	for _, step := range s.Steps {
 		// After an event it goes on when that comes; here it comes at once.
-		due := max(step.When.At, now+step.When.Plus)
-		if step.When.After == "" {
-			due = step.When.At
+		due := step.When.At
+		if step.When.After != "" {
+			due = now + step.When.Plus
 		}
 		p.finish(due)
-		p.title(fmt.Sprintf("%s%v: %v", strings.ToUpper(step.When.String()[:1]), step.When.String()[1:], step.Action))
+		p.title(capital(fmt.Sprintf("%v: %v", step.When, step.Action)))
 		p.take(step, due)
 		now = due
 	}
@@ -70,6 +70,8 @@ func (p *plan) write() {
 	p.title("The end")
 	p.commands(p.lab.Down())
 }
+
+func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 func (p *plan) title(text string) { fmt.Fprintf(&p.out, "\n# %s.\n", text) }
 

@@ -20,41 +20,54 @@ type place struct {
 
 // An attached is what a place has at present.
 type attached struct {
-	netem, tbf bool
+	outer string // the kind: "" for none, netem or tbf
+	inner bool   // a tbf inside a netem
 	// table: netem has loaded a table of delays. No change can make it forget that.
 	table bool
 }
 
-// change returns the commands that make a place do what to says when it does what at holds.
-// Settings that differ in numbers only are changed in place, and what waits there stays. For
-// others the qdisc is made again, and what waits there is lost.
+// change returns the commands that make a place do what to says. What can be changed in place is,
+// and what waits there stays; otherwise the qdisc is made again, and what waits there is lost.
 func (p *place) change(at *attached, to link.Settings) []Command {
-	want := attached{netem: needsNetem(to), tbf: to.Rate.Bits > 0}
-	uniform := to.Delay.Jitter > 0 && to.Delay.Distribution == link.Uniform
-	verb := "add"
-	if at.netem == want.netem && at.tbf == want.tbf && !(at.table && uniform) {
-		verb = "change"
-	}
-	want.table = to.Delay.Jitter > 0 && !uniform || verb == "change" && at.table
 	var out []Command
-	qdisc := func(verb string, rest ...[]string) {
-		out = append(out, join(p.tc, []string{"qdisc", verb, "dev", p.dev}, join(rest...)))
+	run := func(verb string, words ...[]string) {
+		out = append(out, join(p.tc, []string{"qdisc", verb, "dev", p.dev}, join(words...)))
 	}
-	if verb == "add" && (at.netem || at.tbf) {
-		qdisc("del", p.parent)
+	want := attached{}
+	switch {
+	case needsNetem(to):
+		want.outer, want.inner = "netem", to.Rate.Bits > 0
+	case to.Rate.Bits > 0:
+		want.outer = "tbf"
+	}
+	uniform := to.Delay.Jitter > 0 && to.Delay.Distribution == link.Uniform
+	if at.outer != "" && (at.outer != want.outer || at.table && uniform) {
+		run("delete", p.parent)
+		*at = attached{}
+	}
+	want.table = at.table || to.Delay.Jitter > 0 && !uniform
+	switch want.outer {
+	case "netem":
+		run(verb(at.outer != ""), p.parent, []string{"handle", p.outer + ":"}, netem(to))
+	case "tbf":
+		run(verb(at.outer != ""), p.parent, []string{"handle", p.outer + ":"}, tbf(to.Rate))
+	}
+	inside := []string{"parent", p.outer + ":1", "handle", p.inner + ":"}
+	switch {
+	case want.inner:
+		run(verb(at.inner), inside, tbf(to.Rate))
+	case at.inner:
+		run("delete", inside)
 	}
 	*at = want
-	outer := []string{"handle", p.outer + ":"}
-	switch {
-	case want.netem && want.tbf:
-		qdisc(verb, p.parent, outer, netem(to))
-		qdisc(verb, []string{"parent", p.outer + ":1", "handle", p.inner + ":"}, tbf(to.Rate))
-	case want.netem:
-		qdisc(verb, p.parent, outer, netem(to))
-	case want.tbf:
-		qdisc(verb, p.parent, outer, tbf(to.Rate))
-	}
 	return out
+}
+
+func verb(there bool) string {
+	if there {
+		return "change"
+	}
+	return "add"
 }
 
 // needsNetem tells whether settings need more than a rate and what nft does.

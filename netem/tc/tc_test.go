@@ -122,7 +122,12 @@ type kernel struct {
 func (k *kernel) run(c tc.Command) error {
 	line := strings.Join(c, " ")
 	switch {
-	case strings.Contains(line, " qdisc del "):
+	case strings.Contains(line, " qdisc delete ") && strings.Contains(line, " parent 1:1 "):
+		if k.inner == "" {
+			return fmt.Errorf("nothing to delete inside")
+		}
+		k.inner = ""
+	case strings.Contains(line, " qdisc delete "):
 		if k.outer == "" {
 			return fmt.Errorf("nothing to delete")
 		}
@@ -144,16 +149,8 @@ func (k *kernel) run(c tc.Command) error {
 		}
 		*at = kind
 	case strings.Contains(line, " element "):
-		words := strings.Fields(line)
-		set, what := words[len(words)-4], words[len(words)-2]
-		if what == "." {
-			set, what = words[len(words)-6], words[len(words)-2]
-		}
-		for i, w := range words {
-			if w == "vrlab" {
-				set, what = words[i+1], strings.Join(words[i+2:], " ")
-			}
-		}
+		_, element, _ := strings.Cut(line, " ip vrlab ")
+		set, what, _ := strings.Cut(element, " ")
 		if _, there := k.sets[set]; there == strings.Contains(line, " add ") {
 			return fmt.Errorf("set %s holds %q", set, k.sets[set])
 		}
