@@ -58,7 +58,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w (see %s --help)", err, cmd.CommandPath())
 	})
-	root.AddCommand(newDemo(), newServe(), newForm(), newCall(), newStatus(), newSim(), newBench(), newRelay())
+	root.AddCommand(newDemo(), newServe(), newForm(), newCall(), newStatus(), newSim(), newLab(), newBench(), newRelay())
 	return root
 }
 

@@ -26,6 +26,7 @@ var arrows = []struct{ packages, ours, others string }{
 
 	{"netem/link", "", ""},
 	{"netem/scenario netem/tc", "wire netem/link netem/scenario", "go-yaml"},
+	{"netem/scenarios", "", ""},
 	{"netem/result", "", ""},
 	{"netem/relay", "wire netem/link netem/scenario", ""},
 	{"netem/lab", "wire vr vr/client netem/link netem/scenario netem/result vr/machine/*", "porcupine"},

@@ -31,9 +31,11 @@ type Backend interface {
 	// and the count after them are lost. The function tells how many have been. stop ends it.
 	Drop(kind wire.Kind, where []scenario.Direction, skip, count int) (lost func() int, stop func(), err error)
 	// Measure returns what a direction has done since each Set, in the order of the calls, and
-	// before the first of them. A datagram counts where it was sent, not where it arrives.
-	Measure(scenario.Direction) []link.Counters
-	// Slack is how much later than asked for deliveries may be.
+	// before the first of them. A datagram counts where it was sent, not where it arrives. late
+	// is how much of the delays is not the work of the links but of a machine that is too slow,
+	// for backends that know; the others return nil.
+	Measure(scenario.Direction) (done []link.Counters, late []link.Histogram)
+	// Slack is by how much deliveries may be late: the mean, or where late is known, most.
 	Slack() time.Duration
 	// Close ends the network. No process runs any more. Nothing is left on the host.
 	Close() error

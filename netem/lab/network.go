@@ -2,8 +2,8 @@ package lab
 
 import (
 	"errors"
-	"maps"
-	"slices"
+	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -12,16 +12,14 @@ import (
 	"vrnode/netem/scenario"
 )
 
-// A network knows what each direction is asked to do: the settings of the beginning, changed by
-// the faults that are on, one after the other.
+// A network asks a backend for what a scenario wants of its links, and remembers what it asked for.
 type network struct {
 	backend Backend
 	began   time.Time
 
-	mu      sync.Mutex
-	initial map[scenario.Direction]link.Settings
-	faults  []*linkFault
-	spans   map[scenario.Direction][]span
+	mu    sync.Mutex
+	plan  *scenario.Network
+	spans map[scenario.Direction][]span
 }
 
 // A span is a time in which a direction was asked for the same settings.
@@ -30,64 +28,52 @@ type span struct {
 	settings link.Settings
 }
 
-// A linkFault changes the settings of some directions while it is on.
-type linkFault struct {
-	where  []scenario.Direction
-	change func(*link.Settings)
-}
-
 // newNetwork gives every direction its first settings.
 func newNetwork(b Backend, s *scenario.Scenario, g scenario.Group, began time.Time) (*network, error) {
 	n := &network{
 		backend: b, began: began,
-		initial: s.Links(&g, s.Dice("links")),
-		spans:   make(map[scenario.Direction][]span),
+		plan:  s.NewNetwork(&g, s.Dice("links")),
+		spans: make(map[scenario.Direction][]span),
 	}
-	return n, n.apply()
+	return n, n.apply(n.plan.All())
 }
 
-// add turns a fault on, and remove off. Removing it again does nothing.
-func (n *network) add(f *linkFault) error {
+// begin takes a step that is about links. It returns the fault and the directions that it changes;
+// without any there is no fault.
+func (n *network) begin(a scenario.Action, g scenario.Group, dice *rand.Rand) (scenario.FaultID, []result.Direction, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.faults = append(n.faults, f)
-	return n.apply()
+	id, changed := n.plan.Begin(a, &g, dice)
+	if len(changed) == 0 {
+		n.plan.End(id)
+		return 0, nil, nil
+	}
+	var where []result.Direction
+	for _, c := range changed {
+		where = append(where, result.Direction{From: int(c.From), To: int(c.To)})
+	}
+	return id, where, n.apply(changed)
 }
 
-func (n *network) remove(f *linkFault) error {
+// end ends a fault.
+func (n *network) end(id scenario.FaultID) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.faults = slices.DeleteFunc(n.faults, func(g *linkFault) bool { return g == f })
-	return n.apply()
+	return n.apply(n.plan.End(id))
 }
 
-// apply asks the backend for what has changed.
-func (n *network) apply() error {
+// apply asks the backend for what is not so already.
+func (n *network) apply(changed []scenario.Changed) error {
 	var errs []error
-	for _, d := range n.directions() {
-		want := n.initial[d]
-		for _, f := range n.faults {
-			if slices.Contains(f.where, d) {
-				f.change(&want)
-			}
-		}
-		spans := n.spans[d]
-		if len(spans) > 0 && spans[len(spans)-1].settings == want {
+	for _, c := range changed {
+		spans := n.spans[c.Direction]
+		if len(spans) > 0 && spans[len(spans)-1].settings == c.Settings {
 			continue
 		}
-		errs = append(errs, n.backend.Set(d, want))
-		n.spans[d] = append(spans, span{time.Since(n.began), want})
+		errs = append(errs, n.backend.Set(c.Direction, c.Settings))
+		n.spans[c.Direction] = append(spans, span{time.Since(n.began), c.Settings})
 	}
 	return errors.Join(errs...)
-}
-
-func (n *network) directions() []scenario.Direction {
-	return slices.SortedFunc(maps.Keys(n.initial), func(a, b scenario.Direction) int {
-		if a.From != b.From {
-			return int(a.From - b.From)
-		}
-		return int(a.To - b.To)
-	})
 }
 
 // links compares what was asked for with what was achieved.
@@ -95,25 +81,32 @@ func (n *network) links(end time.Duration) []result.Link {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var out []result.Link
-	for _, d := range n.directions() {
-		spans, counters := n.spans[d], n.backend.Measure(d)
+	for _, c := range n.plan.All() {
+		d := c.Direction
+		spans := n.spans[d]
+		counters, late := n.backend.Measure(d)
 		for i, s := range spans {
-			var c link.Counters // those of the time before the first span come first
+			// What was done before the first span comes first.
+			var c link.Counters
 			if i+1 < len(counters) {
 				c = counters[i+1]
+			}
+			var h *link.Histogram
+			if i+1 < len(late) {
+				h = &late[i+1]
 			}
 			until := end
 			if i+1 < len(spans) {
 				until = spans[i+1].begin
 			}
-			out = append(out, compare(d, s, until, &c, n.backend.Slack()))
+			out = append(out, compare(d, s, until, &c, h, n.backend.Slack()))
 		}
 	}
 	return out
 }
 
 // compare writes down one span.
-func compare(d scenario.Direction, s span, end time.Duration, c *link.Counters, slack time.Duration) result.Link {
+func compare(d scenario.Direction, s span, end time.Duration, c *link.Counters, late *link.Histogram, slack time.Duration) result.Link {
 	asked := s.settings
 	share := func(requested float64, n, of uint64) result.Figure {
 		return result.Figure{Requested: requested, Achieved: float64(n) / max(float64(of), 1)}
@@ -137,8 +130,40 @@ func compare(d scenario.Direction, s span, end time.Duration, c *link.Counters, 
 			l.Lost[link.Reason(reason).String()] = n
 		}
 	}
-	for _, off := range asked.Deviations(c, slack) {
-		l.Deviations = append(l.Deviations, off.String())
-	}
+	l.Deviations = deviations(&asked, c, late, slack)
 	return l
+}
+
+// deviations tells what is not as it was asked for. What a machine was late by is no delay of the
+// link.
+func deviations(asked *link.Settings, c *link.Counters, late *link.Histogram, slack time.Duration) []string {
+	judged := *c
+	if late != nil {
+		judged.Delays.Sum -= late.Sum
+		slack = 0
+	}
+	var out []string
+	for _, off := range asked.Deviations(&judged, slack) {
+		out = append(out, off.String())
+	}
+	return out
+}
+
+// mostly is the share of datagrams that may not be later than the slack. The others are the victims
+// of pauses of the machine, from which nothing follows for the network.
+const mostly = 0.9
+
+// tooSlow tells whether the machine was, "" if it was not.
+func (n *network) tooSlow() string {
+	var all link.Counters // only Delays is of interest
+	for _, c := range n.plan.All() {
+		_, late := n.backend.Measure(c.Direction)
+		for i := range late {
+			all.Add(&link.Counters{Delays: late[i]})
+		}
+	}
+	if most := all.Delays.Quantile(mostly); most > n.backend.Slack() {
+		return fmt.Sprintf("the machine is too slow: one datagram in ten was more than %v late", most)
+	}
+	return ""
 }

@@ -13,9 +13,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
-	"vrnode/netem/result"
 	"vrnode/netem/scenario"
 )
 
@@ -181,10 +179,4 @@ func (l *listener) Write(b []byte) (int, error) {
 func system() string {
 	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	return strings.Join(strings.Fields(fmt.Sprintf("%s/%s %s %d CPUs", runtime.GOOS, runtime.GOARCH, release, runtime.NumCPU())), " ")
-}
-
-// said is an event at a time that is now.
-func (r *run) note(e result.Event) {
-	e.At = time.Since(r.began)
-	r.watcher.keep(e)
 }

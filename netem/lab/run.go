@@ -48,6 +48,8 @@ type run struct {
 	watcher   *watcher
 	workload  *workload
 	driver    *driver
+	// settled and lost tell how the replicas were in the end: all alike, or without memory.
+	settled, lost bool
 	// troubles are why the run is not the experiment that was asked for.
 	troubles []string
 }
@@ -65,6 +67,9 @@ func Run(ctx context.Context, o Options) (*result.Run, error) {
 		return nil, err
 	}
 	err = r.run(ctx)
+	if r.workload != nil {
+		r.workload.close()
+	}
 	if err := errors.Join(err, r.folder.Close()); err != nil {
 		return nil, err
 	}
@@ -85,7 +90,9 @@ func (r *run) run(ctx context.Context) error {
 	}
 	r.watcher = newWatcher(s, r.folder)
 	r.processes = newProcesses(r)
+	r.watcher.memory = r.processes.memory
 	defer r.processes.close()
+	defer r.watcher.close()
 	defer r.progress()()
 	if err := r.setUp(ctx); err != nil {
 		if ctx.Err() == nil {
@@ -94,12 +101,11 @@ func (r *run) run(ctx context.Context) error {
 		r.trouble("interrupted before the group was formed")
 		return r.conclude()
 	}
-	defer r.watcher.close()
-	defer r.workload.close()
+	r.workload.acked = r.watcher.acknowledged
 	r.workload.start(s, r.began)
 	work, cancel := context.WithDeadline(ctx, r.began.Add(s.Workload.Duration))
 	defer cancel()
-	r.driver.run(work)
+	r.driver.drive(work)
 	<-work.Done()
 	if ctx.Err() != nil {
 		r.trouble("interrupted after %v", time.Since(r.began).Round(time.Millisecond))
@@ -145,10 +151,10 @@ func (r *run) setUp(ctx context.Context) (err error) {
 func (r *run) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	lost := func() bool { return r.watcher.groupLost() }
-	r.workload.finish(ctx, lost)
-	for ctx.Err() == nil && !r.watcher.settled() && !lost() {
+	r.workload.finish(ctx, r.watcher.groupLost)
+	for ctx.Err() == nil && !r.settled && !r.lost {
 		sleep(ctx, pollInterval)
+		r.settled, r.lost = r.watcher.settled(), r.watcher.groupLost()
 	}
 }
 
@@ -161,6 +167,9 @@ func (r *run) conclude() error {
 	var links []result.Link
 	if r.network != nil {
 		links = r.network.links(r.manifest.Lasted)
+		if slow := r.network.tooSlow(); slow != "" {
+			r.trouble("%s", slow)
+		}
 	}
 	verdict := r.judge(links)
 	return errors.Join(

@@ -34,6 +34,8 @@ type watcher struct {
 	view     uint64
 	old      scenario.Site // who was primary before
 	acked    int
+	rss      int64
+	memory   func(scenario.Site) int64
 	changed  chan struct{} // closed and replaced at each event
 }
 
@@ -54,7 +56,7 @@ const (
 
 func newWatcher(s *scenario.Scenario, folder *result.Folder) *watcher {
 	w := &watcher{
-		scenario: s, folder: folder, began: time.Now(),
+		scenario: s, folder: folder, began: time.Now(), memory: func(scenario.Site) int64 { return 0 },
 		replicas: make(map[scenario.Site]*replica), changed: make(chan struct{}),
 	}
 	for n := 1; n <= s.Replicas; n++ {
@@ -98,9 +100,9 @@ func (w *watcher) startAt(began time.Time) {
 		w.folder.Event(&w.events[i])
 	}
 	w.began = began
-	w.mu.Unlock()
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop, w.stopped = stop, make(chan struct{})
+	w.mu.Unlock()
 	go func() {
 		defer close(w.stopped)
 		for ctx.Err() == nil {
@@ -113,9 +115,13 @@ func (w *watcher) startAt(began time.Time) {
 }
 
 func (w *watcher) close() {
-	w.stop()
-	<-w.stopped
-	w.client.Close()
+	if w.stop != nil {
+		w.stop()
+		<-w.stopped
+	}
+	if w.client != nil {
+		w.client.Close()
+	}
 }
 
 // ask asks all replicas how they are.
@@ -161,7 +167,11 @@ func (w *watcher) sample() {
 		w.mu.Lock()
 		a := w.replicas[scenario.Site(n)].answer
 		w.mu.Unlock()
-		e := result.Event{At: time.Since(w.began), Kind: result.Sample, Replica: n, Status: "unreachable"}
+		rss := w.memory(scenario.Site(n))
+		w.mu.Lock()
+		w.rss = max(w.rss, rss)
+		w.mu.Unlock()
+		e := result.Event{At: time.Since(w.began), Kind: result.Sample, Replica: n, Status: "unreachable", RSS: rss}
 		if a.Known {
 			e.Status, e.View, e.Op, e.Commit = a.Status.String(), uint64(a.View), uint64(a.Op), uint64(a.Commit)
 			if len(a.Members) > 0 {
@@ -210,17 +220,17 @@ func (w *watcher) pause(s scenario.Site, paused bool) {
 
 // spoken are what a replica logs, and the names of the events behind it.
 var spoken = map[string]vr.EventKind{
-	"the group is formed":            vr.EventFormed,
-	"the primary is silent":          vr.EventSuspected,
-	"a view change has begun":        vr.EventViewChangeStarted,
-	"the view has started":           vr.EventViewStarted,
-	"without memory, asking the others": vr.EventRecovering,
-	"the memory is back":             vr.EventRecovered,
-	"another replica has lost its memory and come back":        vr.EventPeerRestarted,
-	"nobody answers this primary, so it falls silent":          vr.EventAbdicated,
-	"halted, for good":               vr.EventHalted,
-	"the group has lost its memory: too many replicas are without it, and it can not come back by itself":                vr.EventGroupLost,
-	"too many replicas are without memory: the group was never formed, or can not come back by itself": vr.EventGroupLost,
+	"the group is formed":                               vr.EventFormed,
+	"the primary is silent":                             vr.EventSuspected,
+	"a view change has begun":                           vr.EventViewChangeStarted,
+	"the view has started":                              vr.EventViewStarted,
+	"without memory, asking the others":                 vr.EventRecovering,
+	"the memory is back":                                vr.EventRecovered,
+	"another replica has lost its memory and come back": vr.EventPeerRestarted,
+	"nobody answers this primary, so it falls silent":   vr.EventAbdicated,
+	"halted, for good":                                  vr.EventHalted,
+	"the group has lost its memory: too many replicas are without it, and it can not come back by itself": vr.EventGroupLost,
+	"too many replicas are without memory: the group was never formed, or can not come back by itself":    vr.EventGroupLost,
 }
 
 // said takes a line of a replica's log. Lines that are not of the log are for people.
@@ -315,6 +325,13 @@ func (w *watcher) since(ctx context.Context, after time.Duration, is func(*resul
 			return 0, false
 		}
 	}
+}
+
+// peak is the most memory that a replica has taken.
+func (w *watcher) peak() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.rss
 }
 
 // all returns a copy of the time line.

@@ -29,6 +29,7 @@ type span struct {
 	decided link.Counters // by the link, complete when the span is over
 	left    uint64
 	delays  link.Histogram
+	late    link.Histogram // how much of that the link did not ask for
 }
 
 func newLane(port *net.UDPConn, seed uint64) *lane {
@@ -51,17 +52,16 @@ func (l *lane) decided() link.Counters {
 	return all.Since(&l.base)
 }
 
-func (l *lane) measure() []link.Counters {
+func (l *lane) measure() (done []link.Counters, late []link.Histogram) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.spans[len(l.spans)-1].decided = l.decided()
-	var out []link.Counters
 	for _, s := range l.spans {
 		c := s.decided
 		c.Delivered, c.Delays = s.left, s.delays
-		out = append(out, c)
+		done, late = append(done, c), append(late, s.late)
 	}
-	return out
+	return done, late
 }
 
 // send asks the link what becomes of a datagram. The deliveries are valid until the next call.
@@ -71,10 +71,11 @@ func (l *lane) send(now time.Duration, size int) ([]link.Delivery, *span) {
 }
 
 // leave counts a copy that has left.
-func (l *lane) leave(s *span, delay time.Duration) {
+func (l *lane) leave(s *span, delay, late time.Duration) {
 	l.mu.Lock()
 	s.left++
 	s.delays.Add(delay)
+	s.late.Add(late)
 	l.mu.Unlock()
 }
 
@@ -142,7 +143,8 @@ func (r *Relay) deliver() {
 		}
 		// A datagram that can not be sent is lost, and missing in the count.
 		if _, err := p.lane.exit.WriteToUDPAddrPort(p.bytes, p.to); err == nil {
-			p.lane.leave(p.span, time.Since(r.began)-p.came)
+			now := time.Since(r.began)
+			p.lane.leave(p.span, now-p.came, now-p.at)
 		}
 		r.wheel.free(p.bytes)
 	}

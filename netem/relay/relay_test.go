@@ -81,7 +81,7 @@ func (p *peer) wants(t *testing.T, text string) {
 func settle(t *testing.T, r *Relay, d scenario.Direction, offered uint64) link.Counters {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		spans := r.Measure(d)
+		spans, _ := r.Measure(d)
 		c := spans[len(spans)-1]
 		gone := c.Delivered
 		for _, n := range c.Lost {
@@ -158,8 +158,9 @@ func TestDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	p[0].send(t, r, 1, 2, []byte("before"))
-	for r.Measure(there)[1].Offered == 0 {
-		time.Sleep(time.Millisecond)
+	for offered := uint64(0); offered == 0; time.Sleep(time.Millisecond) {
+		spans, _ := r.Measure(there)
+		offered = spans[1].Offered
 	}
 	if err := r.Set(there, link.Settings{Down: true}); err != nil {
 		t.Fatal(err)
@@ -176,7 +177,8 @@ func TestDown(t *testing.T) {
 	p[1].wants(t, "after from "+r.Peers(2)[1])
 	settle(t, r, there, 1)
 	var delivered []uint64
-	for _, c := range r.Measure(there) {
+	spans, _ := r.Measure(there)
+	for _, c := range spans {
 		delivered = append(delivered, c.Delivered)
 	}
 	if want := []uint64{0, 1, 0, 1}; !slices.Equal(delivered, want) {

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vrnode/netem/lab"
+	"vrnode/netem/relay"
+	"vrnode/netem/result"
+	"vrnode/netem/scenario"
+	"vrnode/netem/scenarios"
+)
+
+// newLab is the command of experiments.
+func newLab() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "lab",
+		Short: "Run experiments on bad networks, with crashes and pauses",
+		Long: `lab runs scenarios: real replicas and clients, on a network that delays, loses, repeats, reorders
+and cuts, while processes crash, lose their memory or stand still. In the end the history of the
+clients is judged, and what the file expects.
+
+A scenario is a file, or the name of one that comes with the program: see vrnode lab list.
+
+Exit codes:
+  0   the run passed
+  1   the group failed it
+  2   a judge did not finish
+  3   the backend can not do what the scenario needs
+  4   the run was not the experiment that was asked for: an impairment was not
+      achieved, a step could not be taken, or the machine failed
+  64  wrong usage, or a scenario that can not be read`,
+		Example: `  vrnode lab list
+  vrnode lab run primary-crash
+  vrnode lab run my-scenario.yaml --seed 7 -o json
+  vrnode lab matrix grid`,
+		Args: knownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newLabList(), newLabRun(), newLabReplay())
+	return cmd
+}
+
+// exitInvalid is the exit code of a run that says nothing.
+const exitInvalid = 4
+
+// loadScenario reads a file, or one that comes with the program.
+func loadScenario(name string) (*scenario.Scenario, []byte, error) {
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(name, "/\\") {
+		text, err = scenarios.Files.ReadFile(strings.TrimSuffix(name, ".yaml") + ".yaml")
+		if err != nil {
+			return nil, nil, usage("there is no file %s, and no scenario of that name: see vrnode lab list", name)
+		}
+	}
+	if err != nil {
+		return nil, nil, usage("%w", err)
+	}
+	s, err := scenario.Parse(name, text)
+	if err != nil {
+		return nil, nil, usage("%w", err)
+	}
+	return s, text, nil
+}
+
+// scenarioNames are those that come with the program.
+func scenarioNames() []string {
+	files, _ := fs.Glob(scenarios.Files, "*.yaml")
+	for i, file := range files {
+		files[i] = strings.TrimSuffix(path.Base(file), ".yaml")
+	}
+	return files
+}
+
+// A backend is a kind of network that --backend can name.
+type backend struct {
+	name, about string
+	canDo       scenario.Capabilities
+	open        func(*scenario.Scenario) (lab.Backend, error)
+	// lacks says what is missing on this machine, "" if nothing is.
+	lacks func() string
+}
+
+var backends = []backend{
+	{
+		name: "relay", about: "sockets of this machine, in user space; needs no rights", canDo: relay.CanDo(),
+		open: func(s *scenario.Scenario) (lab.Backend, error) {
+			return relay.New(s.Replicas, s.Workload.Clients, s.Seed)
+		},
+		lacks: func() string { return "" },
+	},
+}
+
+// backendFlag is the value of --backend.
+type backendFlag string
+
+func (b *backendFlag) addTo(cmd *cobra.Command) {
+	*b = backendFlag(backends[0].name)
+	cmd.Flags().Var(b, "backend", "what the network is made of: "+strings.Join(backendNames(), ", "))
+}
+
+func backendNames() []string {
+	var names []string
+	for _, b := range backends {
+		names = append(names, b.name)
+	}
+	return names
+}
+
+func (b *backendFlag) Type() string   { return "NAME" }
+func (b *backendFlag) String() string { return string(*b) }
+
+func (b *backendFlag) Set(name string) error {
+	for _, known := range backends {
+		if known.name == name {
+			*b = backendFlag(name)
+			return nil
+		}
+	}
+	return usage("there is no such backend; there is %s", strings.Join(backendNames(), ", "))
+}
+
+func (b backendFlag) get() backend {
+	for _, known := range backends {
+		if known.name == string(b) {
+			return known
+		}
+	}
+	return backends[0]
+}
+
+// invalid makes the error of a machine that can not run an experiment.
+func invalid(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &codedError{exitInvalid, err}
+}
+
+// outcomeError turns the outcome of a run into an error with its exit code, nil if it passed.
+func outcomeError(o result.Outcome, format string, args ...any) error {
+	if o == result.Pass {
+		return nil
+	}
+	return &codedError{o.ExitCode(), fmt.Errorf(format, args...)}
+}

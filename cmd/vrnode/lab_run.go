@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"vrnode/netem/lab"
+	"vrnode/netem/result"
+	"vrnode/netem/scenario"
+)
+
+// A labRunner is what the flags of lab run and lab matrix say.
+type labRunner struct {
+	backend backendFlag
+	output  format
+	root    string
+	program string
+	seed    uint64
+	seeded  bool
+}
+
+func (l *labRunner) addTo(cmd *cobra.Command) {
+	l.backend.addTo(cmd)
+	l.output.addTo(cmd, "text", "json")
+	cmd.Flags().StringVar(&l.root, "runs", "runs", "the folder for results")
+	cmd.Flags().StringVar(&l.program, "program", "", "the vrnode whose replicas are run (default: this one)")
+	cmd.Flags().Uint64Var(&l.seed, "seed", 0, "use another seed than that of the file")
+}
+
+func newLabRun() *cobra.Command {
+	l := new(labRunner)
+	cmd := &cobra.Command{
+		Use:   "run SCENARIO",
+		Short: "Run one scenario and judge it",
+		Long: `run runs a scenario and prints the verdict. What happened is in runs/NAME/TIME-seedSEED, and
+runs/NAME/latest is the last of these.
+
+Ctrl-C heals the network, ends the replicas and still writes the result, which is then invalid.
+
+A scenario with a matrix is run as its first cell; vrnode lab matrix runs all of them.`,
+		Example: `  vrnode lab run primary-crash
+  vrnode lab run netem/scenarios/burst-loss.yaml --seed 7 -o json`,
+		Args: oneScenario,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l.seeded = cmd.Flags().Changed("seed")
+			s, text, err := loadScenario(args[0])
+			if err != nil {
+				return err
+			}
+			cell := s.Cells()[0]
+			return l.print(cmd, &cell, text)
+		},
+	}
+	l.addTo(cmd)
+	return cmd
+}
+
+func oneScenario(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usage("%s takes one scenario, a file or a name: see vrnode lab list", cmd.CommandPath())
+	}
+	return nil
+}
+
+// print runs one cell and prints its verdict.
+func (l *labRunner) print(cmd *cobra.Command, cell *scenario.Cell, text []byte) error {
+	run, err := l.run(cmd.Context(), cell, text, progressLine(cmd.ErrOrStderr()))
+	if err != nil {
+		return err
+	}
+	if l.output.json() {
+		err = printJSON(cmd.OutOrStdout(), labReport{Dir: run.Dir, Manifest: run.Manifest, Verdict: run.Verdict})
+	} else {
+		printVerdict(cmd.OutOrStdout(), run)
+	}
+	if err != nil {
+		return err
+	}
+	return outcomeError(run.Verdict.Outcome, "%s: %s", cell.Name, run.Verdict.Outcome)
+}
+
+// A labReport is what lab run -o json prints.
+type labReport struct {
+	Dir      string          `json:"dir"`
+	Manifest result.Manifest `json:"manifest"`
+	Verdict  result.Verdict  `json:"verdict"`
+}
+
+// run runs one cell.
+func (l *labRunner) run(ctx context.Context, cell *scenario.Cell, text []byte, progress func(string)) (*result.Run, error) {
+	s := *cell.Scenario
+	if l.seeded {
+		s.Seed = l.seed
+	}
+	kind := l.backend.get()
+	if missing := s.Needs().Without(kind.canDo); missing != 0 {
+		return &result.Run{Verdict: lab.Unsupported(kind.name, missing)}, nil
+	}
+	program, err := l.vrnode()
+	if err != nil {
+		return nil, err
+	}
+	network, err := kind.open(&s)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	run, err := lab.Run(ctx, lab.Options{
+		Scenario: &s, Cell: cell.String(), Text: text, Network: network, Program: program, Root: l.root,
+		Version: version(), Reproduce: fmt.Sprintf("vrnode lab run %s --backend %s --seed %d", s.File, kind.name, s.Seed),
+		Progress: progress,
+	})
+	if progress != nil {
+		progress("")
+	}
+	if closed := network.Close(); err == nil {
+		err = closed
+	}
+	return run, invalid(err)
+}
+
+// vrnode returns the path of the program that replicas run.
+func (l *labRunner) vrnode() (string, error) {
+	if l.program != "" {
+		return filepath.Abs(l.program)
+	}
+	return os.Executable()
+}
+
+// progressLine returns what writes one line again and again, where somebody looks; nil elsewhere.
+// An empty line wipes it.
+func progressLine(w io.Writer) func(string) {
+	if !isTerminal(os.Stderr) {
+		return nil
+	}
+	return func(line string) { fmt.Fprintf(w, "\r\x1b[K%s", line) }
+}
+
+func printVerdict(w io.Writer, run *result.Run) {
+	v := &run.Verdict
+	fmt.Fprintf(w, "%s\n", strings.ToUpper(string(v.Outcome)))
+	for _, why := range v.Why {
+		fmt.Fprintf(w, "  %s\n", why)
+	}
+	if run.Dir == "" {
+		return
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range v.Checks {
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", c.Outcome, c.What, c.Found)
+	}
+	t.Flush()
+	f := &v.Figures
+	fmt.Fprintf(w, "%d calls: %d acknowledged, %d unanswered, %d refused; %.0f a second\n",
+		f.Calls, f.Acknowledged, f.Unanswered, f.Refused, f.PerSecond)
+	fmt.Fprintf(w, "latency p50 %v, p99 %v, p99.9 %v; longest outage %v; view changes %d\n", short(f.P50), short(f.P99),
+		short(f.P999), short(f.Unavailable), f.ViewChanges)
+	fmt.Fprintln(w, run.Dir)
+}
+
+// short rounds a duration to what people want to know of it.
+func short(d time.Duration) time.Duration {
+	if d > time.Second {
+		return d.Round(10 * time.Millisecond)
+	}
+	return d.Round(10 * time.Microsecond)
+}
