@@ -42,7 +42,7 @@ A tenth of the duration goes before each measurement, and is not counted.`,
 	b.group.addTo(cmd)
 	cmd.Flags().IntSliceVar(&b.outstanding, "outstanding", []int{1, 64, vr.SessionWindow}, "operations under way at a time")
 	cmd.Flags().IntVar(&b.size, "size", 64, "bytes of a command")
-	cmd.Flags().DurationVar(&b.duration, "duration", 5*time.Second, "how long to measure each")
+	b.duration.addTo(cmd, "duration", 5*time.Second, "how long to measure each")
 	b.output.addTo(cmd, "table", "json")
 	return cmd
 }
@@ -52,7 +52,7 @@ type bencher struct {
 	group       peers
 	outstanding []int
 	size        int
-	duration    time.Duration
+	duration    duration
 	output      format
 }
 
@@ -67,9 +67,6 @@ func (b *bencher) check() error {
 	}
 	if smallest := max(len(addOne), bench.DatagramMin); b.size < smallest || b.size > sizeMax {
 		return usage("--size: a command has %d to %d bytes, not %d", smallest, sizeMax, b.size)
-	}
-	if b.duration <= 0 {
-		return usage("--duration is more than nothing, as in 5s")
 	}
 	return nil
 }
@@ -108,19 +105,20 @@ func (b *bencher) measure(ctx context.Context, talk io.Writer) (*bench.Report, e
 	}
 	defer floors.stop()
 
-	report := &bench.Report{Size: b.size, Duration: b.duration.Seconds(), CPUs: runtime.NumCPU()}
+	duration := b.duration.get()
+	report := &bench.Report{Size: b.size, Duration: duration.Seconds(), CPUs: runtime.NumCPU()}
 	fmt.Fprintln(talk, "measuring the ping-pong floor")
-	if report.PingPong, err = bench.Floor(floors.echo, 1, b.size, b.duration); err != nil {
+	if report.PingPong, err = bench.Floor(ctx, floors.echo, 1, b.size, duration); err != nil {
 		return nil, err
 	}
 	command := append([]byte(addOne), bytes.Repeat([]byte(" "), b.size-len(addOne))...)
 	for _, n := range b.outstanding {
 		fmt.Fprintf(talk, "measuring the two-hop floor and the group with %d outstanding\n", n)
-		twoHop, err := bench.Floor(floors.primary, n, b.size, b.duration)
+		twoHop, err := bench.Floor(ctx, floors.primary, n, b.size, duration)
 		if err != nil {
 			return nil, err
 		}
-		group, err := bench.Group(ctx, submit, n, command, b.duration)
+		group, err := bench.Group(ctx, submit, n, command, duration)
 		if err != nil {
 			return nil, err
 		}

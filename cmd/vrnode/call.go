@@ -43,7 +43,7 @@ still be. 3: the group is unavailable.`, vr.SessionWindow),
 	cmd.Flags().SetInterspersed(false) // so that -3 is a number
 	c.group.addTo(cmd)
 	c.service.addTo(cmd, "the service that the group replicates")
-	cmd.Flags().DurationVar(&c.timeout, "timeout", 10*time.Second, "how long to wait for each answer")
+	c.timeout.addTo(cmd, "timeout", 10*time.Second, "how long to wait for each answer")
 	return cmd
 }
 
@@ -51,15 +51,12 @@ still be. 3: the group is unavailable.`, vr.SessionWindow),
 type caller struct {
 	group   peers
 	service machineFlag
-	timeout time.Duration
+	timeout duration
 }
 
 func (c *caller) run(cmd *cobra.Command, args []string) error {
 	if err := c.group.required(); err != nil {
 		return err
-	}
-	if c.timeout <= 0 {
-		return usage("--timeout is more than nothing, as in 10s")
 	}
 	input := cmd.InOrStdin()
 	if len(args) > 1 || args[0] != "-" {
@@ -69,13 +66,13 @@ func (c *caller) run(cmd *cobra.Command, args []string) error {
 		}
 		input = strings.NewReader(command)
 	}
-	group, err := client.Start(client.Config{Peers: c.group})
+	group, err := startClient(c.group)
 	if err != nil {
 		return err
 	}
 	defer group.Close()
 	s := stream{
-		check: c.service.get().check, submit: group.Go, timeout: c.timeout, window: vr.SessionWindow,
+		check: c.service.get().check, submit: group.Go, timeout: c.timeout.get(), window: vr.SessionWindow,
 		abandon: func() { group.Close() },
 	}
 	err = s.run(cmd.Context(), input, cmd.OutOrStdout())

@@ -11,7 +11,7 @@ import (
 func newForm() *cobra.Command {
 	var (
 		group   peers
-		timeout time.Duration
+		timeout duration
 	)
 	cmd := &cobra.Command{
 		Use:   "form --peers ID=HOST:PORT,…",
@@ -31,7 +31,7 @@ nothing ever does that by itself.`,
 			if n := len(group); n%2 == 0 {
 				fmt.Fprintf(cmd.ErrOrStderr(), "note: a group of %d survives the loss of %d, as one of %d does\n", n, failures(n), n-1)
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout.get())
 			defer cancel()
 			cluster, err := form(ctx, group)
 			if err != nil {
@@ -42,6 +42,6 @@ nothing ever does that by itself.`,
 		},
 	}
 	group.addTo(cmd)
-	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "how long to wait for all replicas")
+	timeout.addTo(cmd, "timeout", 5*time.Second, "how long to wait for all replicas")
 	return cmd
 }

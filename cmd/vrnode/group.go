@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"vrnode/internal/bench"
@@ -13,14 +14,31 @@ import (
 // probeTimeout is how long a diagnosis waits for replicas that do not answer.
 const probeTimeout = time.Second
 
-// probe asks every replica how it is. Those that do not answer in time are in the answers too.
-func probe(ctx context.Context, group peers) ([]vr.Answer, error) {
+// startClient returns a client of the group, which need not serve.
+func startClient(group peers) (*client.Client, error) {
 	c, err := client.Start(client.Config{Peers: group})
+	if err != nil {
+		return nil, fmt.Errorf("--peers: %w", err)
+	}
+	return c, nil
+}
+
+// probe asks every replica how it is. Those that do not answer before ctx ends are in the answers
+// too. If all do, and are about to change the view, which does not take long, it asks again.
+func probe(ctx context.Context, group peers) ([]vr.Answer, error) {
+	c, err := startClient(group)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	return c.Probe(ctx)
+	answers, err := c.Probe(ctx)
+	for err == nil && ctx.Err() == nil && judge(answers, &group).changing {
+		var again []vr.Answer
+		if again, err = c.Probe(ctx); ctx.Err() == nil {
+			answers = again
+		}
+	}
+	return answers, err
 }
 
 // diagnose says why a group does not serve, as an error, and what to do about it. It returns nil
@@ -38,7 +56,7 @@ func diagnose(ctx context.Context, group peers) error {
 
 // form makes a group of all replicas.
 func form(ctx context.Context, group peers) (wire.ClusterID, error) {
-	c, err := client.Start(client.Config{Peers: group})
+	c, err := startClient(group)
 	if err != nil {
 		return wire.ClusterID{}, err
 	}
@@ -55,7 +73,7 @@ func dial(ctx context.Context, group peers) (submit bench.Submitter, closeClient
 	if err := diagnose(ctx, group); err != nil {
 		return nil, nil, err
 	}
-	c, err := client.Start(client.Config{Peers: group})
+	c, err := startClient(group)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -282,4 +283,47 @@ func TestStopSignal(t *testing.T) {
 	g.status("two replicas that go on", func(s *statusReport) bool {
 		return s.Serving && s.FailuresTolerable == 0 && s.Replicas[1].Status == unreachable
 	})
+}
+
+// TestLogReaderGone: a replica goes on when nobody reads its log any more.
+func TestLogReaderGone(t *testing.T) {
+	addresses, err := freeAddresses(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &testGroup{T: t, peers: peersText(addresses)}
+	cmd := exec.Command("vrnode", "serve", "--id", "1", "--peers", g.peers)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(stderr).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	stderr.Close()
+	g.vrnode(exitDone, "form")
+	g.vrnode(exitDone, "call", "read")
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFullDisk: a result that could not be written is not a success.
+func TestFullDisk(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	var talk bytes.Buffer
+	cmd := exec.Command("vrnode", "--version")
+	cmd.Stdout, cmd.Stderr = full, &talk
+	if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != exitFailed {
+		t.Errorf("%v", err)
+	}
+	wantWords(t, talk.String(), "no space left")
 }

@@ -15,6 +15,8 @@ type health struct {
 	serving bool
 	// tolerable is how many of the replicas may fail now without an end of the service.
 	tolerable int
+	// changing: it does not serve because the view is changing, as far as one can see.
+	changing bool
 	// trouble says in plain words what is wrong, and advice what to do; "" if nothing is.
 	trouble, advice string
 }
@@ -22,8 +24,12 @@ type health struct {
 // judge looks at the answers of all replicas of a group.
 func judge(answers []vr.Answer, p *peers) health {
 	var h health
-	quorum := len(answers) - failures(len(answers))
 	normal := inView(answers, latestView(answers))
+	size := len(answers)
+	if len(normal) > 0 && len(normal[0].Members) > 0 {
+		size = len(normal[0].Members)
+	}
+	quorum := size - failures(size)
 	for _, a := range answers {
 		if a.Known && !a.Cluster.IsZero() {
 			h.cluster = a.Cluster
@@ -33,7 +39,7 @@ func judge(answers []vr.Answer, p *peers) health {
 	if h.serving {
 		h.tolerable = len(normal) - quorum
 	}
-	h.explain(answers, quorum, p)
+	h.explain(answers, unlisted(normal, answers), quorum, p)
 	return h
 }
 
@@ -46,7 +52,7 @@ func (h *health) unavailable() error {
 }
 
 // explain puts into words what keeps the group from full health.
-func (h *health) explain(answers []vr.Answer, quorum int, p *peers) {
+func (h *health) explain(answers []vr.Answer, unlisted []string, quorum int, p *peers) {
 	const form = "vrnode form --peers "
 	silent, recovering, halted := names(answers, isSilent), names(answers, isRecovering), names(answers, isHalted)
 	n := len(answers)
@@ -54,6 +60,9 @@ func (h *health) explain(answers []vr.Answer, quorum int, p *peers) {
 	case len(silent) == n:
 		h.trouble = "no replica answers"
 		h.advice = "Start the replicas with vrnode serve, or check the addresses in --peers."
+	case len(unlisted) > 0:
+		h.trouble = list(unlisted, "is a member", "are members") + " of the group and not in --peers"
+		h.advice = "List all members in --peers."
 	case len(recovering) > failures(n) && h.cluster.IsZero():
 		h.trouble = list(recovering, "is", "are") + " up without memory of a group: it was never formed, or it has lost its memory"
 		h.advice = "What a lost group knew is gone. To begin a new one, empty, with all replicas up:\n  " + form + p.String()
@@ -68,6 +77,7 @@ func (h *health) explain(answers []vr.Answer, quorum int, p *peers) {
 		h.trouble = list(halted, "has", "have") + " halted, having found that going on would be wrong"
 		h.advice = "Keep the logs, they say why; then start what has halted again."
 	case !h.serving:
+		h.changing = true
 		h.trouble = "the group is changing its view and serves again in a moment"
 		h.advice = "Try again; if this lasts, look at the logs of the replicas."
 	case len(silent) > 0:
@@ -121,6 +131,20 @@ func primaryOf(a vr.Answer) wire.Peer {
 		return 0
 	}
 	return a.Members[uint64(a.View)%uint64(len(a.Members))].ID
+}
+
+// unlisted returns the members of the group that nobody has asked, if a normal replica tells who
+// the members are.
+func unlisted(normal, answers []vr.Answer) []string {
+	var ids []string
+	if len(normal) > 0 {
+		for _, m := range normal[0].Members {
+			if !has(answers, m.ID) {
+				ids = append(ids, m.ID.String())
+			}
+		}
+	}
+	return ids
 }
 
 func has(answers []vr.Answer, id wire.Peer) bool {

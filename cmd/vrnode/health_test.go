@@ -73,3 +73,27 @@ func TestJudge(t *testing.T) {
 		}
 	}
 }
+
+// TestJudgeUnlisted: a group is not judged by a part of it as if that were the whole.
+func TestJudgeUnlisted(t *testing.T) {
+	all := answersFrom("normal/0 normal/0 normal/0")
+	for _, test := range []struct {
+		listed  []vr.Answer
+		serving bool
+		trouble string
+	}{
+		{all[:2], true, "replica 3 is a member of the group and not in --peers"},
+		{all[:1], false, "replicas 2 and 3 are members of the group"},
+		{all[1:2], false, "replicas 1 and 3 are members of the group"},
+	} {
+		h := judge(test.listed, &peers{1: "a:1"})
+		if h.serving != test.serving || h.tolerable != 0 || !strings.HasPrefix(h.trouble, test.trouble) {
+			t.Errorf("%d listed: %+v", len(test.listed), h)
+		}
+	}
+	// Neither do more replicas than the group has make it any safer.
+	more := append(all, vr.Answer{ID: 4}, vr.Answer{ID: 5})
+	if h := judge(more, &peers{1: "a:1"}); !h.serving || h.tolerable != 1 {
+		t.Errorf("5 listed: %+v", h)
+	}
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -20,13 +21,32 @@ func execute(args []string) int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	root := newRoot()
+	root, stdout := newRoot(), &outlet{w: os.Stdout}
 	root.SetArgs(args)
+	root.SetOut(stdout)
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = stdout.err
+	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "vrnode: %v\n", err)
 	}
 	return exitCode(err)
+}
+
+// An outlet remembers the first failure to write, so that no command takes a result for delivered
+// that was not.
+type outlet struct {
+	w   io.Writer
+	err error
+}
+
+func (o *outlet) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 func newRoot() *cobra.Command {

@@ -3,15 +3,31 @@ package main
 import (
 	"errors"
 	"net"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"vrnode": main}) }
+// TestMain makes the test binary the command vrnode, too. Such a process ends with the test that
+// started it, also if that is killed.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"vrnode": func() {
+		go endWith(os.Getppid())
+		main()
+	}})
+}
+
+func endWith(parent int) {
+	for os.Getppid() == parent {
+		time.Sleep(100 * time.Millisecond)
+	}
+	os.Exit(exitFailed)
+}
 
 // TestScript runs testdata/script. Besides the commands of testscript there is
 //

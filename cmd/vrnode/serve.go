@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"os/signal"
 	"slices"
 	"syscall"
 	"time"
@@ -86,12 +87,10 @@ type server struct {
 const hintAfter = 2 * time.Second
 
 func (s *server) run(ctx context.Context, machine vr.StateMachine) error {
+	signal.Ignore(syscall.SIGPIPE) // the replica outlives whoever reads its log
 	n, err := node.Start(node.Config{ID: s.id, Peers: s.group, Machine: machine, Logger: s.log})
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("--peers: the address of replica %d, %s, is in use by another process", s.id, s.group[s.id])
-	}
 	if err != nil {
-		return fmt.Errorf("--peers: %w", err)
+		return s.explain(err)
 	}
 	defer n.Close()
 	fmt.Fprintf(s.talk, "replica %d listens on %s\n", s.id, s.group[s.id])
@@ -105,6 +104,17 @@ func (s *server) run(ctx context.Context, machine vr.StateMachine) error {
 	}
 	fmt.Fprintf(s.talk, "replica %d stops\n", s.id)
 	return nil
+}
+
+// explain turns the error of a replica that does not start into one that names the flag.
+func (s *server) explain(err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("--peers: the address of replica %d, %s, is in use by another process", s.id, s.group[s.id])
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("--id %d: the address of this replica in --peers, %s, is not one of this machine", s.id, s.group[s.id])
+	}
+	return fmt.Errorf("--peers: %w", err)
 }
 
 func (s *server) hint() {

@@ -17,7 +17,7 @@ func newStatus() *cobra.Command {
 	var (
 		group   peers
 		output  format
-		timeout time.Duration
+		timeout duration
 	)
 	cmd := &cobra.Command{
 		Use:   "status --peers ID=HOST:PORT,…",
@@ -36,7 +36,7 @@ Exit code 3: the group does not serve.`,
 			if err := group.required(); err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout.get())
 			defer cancel()
 			answers, err := probe(ctx, group)
 			if err != nil {
@@ -47,7 +47,7 @@ Exit code 3: the group does not serve.`,
 	}
 	group.addTo(cmd)
 	output.addTo(cmd, "table", "json")
-	cmd.Flags().DurationVar(&timeout, "timeout", time.Second, "how long to wait for replicas that do not answer")
+	timeout.addTo(cmd, "timeout", time.Second, "how long to wait for replicas that do not answer")
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -86,12 +87,13 @@ func (r *relay) send(to netip.AddrPort, datagram []byte) {
 const floorPatience = 200 * time.Millisecond
 
 // Floor keeps datagrams of size bytes outstanding at a Relay for the duration.
-func Floor(to netip.AddrPort, outstanding, size int, duration time.Duration) (Figures, error) {
+func Floor(ctx context.Context, to netip.AddrPort, outstanding, size int, duration time.Duration) (Figures, error) {
 	conn, err := Listen()
 	if err != nil {
 		return Figures{}, err
 	}
 	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	start := time.Now()
 	f := floor{
 		conn:     conn,
@@ -101,7 +103,11 @@ func Floor(to netip.AddrPort, outstanding, size int, duration time.Duration) (Fi
 		latest:   make([]uint64, outstanding),
 		recorder: newRecorder(start, duration),
 	}
-	return f.run()
+	figures, err := f.run()
+	if ctx.Err() != nil {
+		return Figures{}, context.Cause(ctx)
+	}
+	return figures, err
 }
 
 // A floor is the client's end. Datagram number i travels in slot i mod outstanding.

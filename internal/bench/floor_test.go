@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"testing"
@@ -36,7 +38,7 @@ func TestFloor(t *testing.T) {
 		{"two hops, many", startRelay(t, backups...), 1024},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f, err := Floor(test.to, test.outstanding, 64, 500*time.Millisecond)
+			f, err := Floor(t.Context(), test.to, test.outstanding, 64, 500*time.Millisecond)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,7 +57,7 @@ func TestFloorDeaf(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer deaf.Close()
-	if f, err := Floor(deaf.LocalAddr().(*net.UDPAddr).AddrPort(), 1, 64, 10*time.Millisecond); err == nil {
+	if f, err := Floor(t.Context(), deaf.LocalAddr().(*net.UDPAddr).AddrPort(), 1, 64, 10*time.Millisecond); err == nil {
 		t.Errorf("figures from nowhere: %+v", f)
 	}
 }
@@ -79,5 +81,15 @@ func TestRecorder(t *testing.T) {
 	}
 	if f.P50Micros < 89e3 || f.P999Micros > 101e3 {
 		t.Errorf("%+v, want 90 ms and 100 ms", f)
+	}
+}
+
+// TestFloorInterrupted: whoever has seen enough need not wait for the end.
+func TestFloorInterrupted(t *testing.T) {
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	why := errors.New("enough")
+	go interrupt(why)
+	if _, err := Floor(ctx, startRelay(t), 1, 64, time.Hour); err != why {
+		t.Errorf("got %v", err)
 	}
 }

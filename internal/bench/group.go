@@ -62,7 +62,7 @@ func (l *load) run(ctx context.Context, outstanding int) (Figures, error) {
 			}
 			ended = false
 		case <-ctx.Done():
-			return Figures{}, ctx.Err()
+			return Figures{}, context.Cause(ctx)
 		}
 	}
 	return l.recorder.figures(), nil
