@@ -50,7 +50,9 @@ const (
 	viewChangeInterval     = 20 * time.Millisecond // between repeats of JoinView, DoViewChange, GetView
 	prepareResendMin       = 20 * time.Millisecond
 	prepareResendMax       = 200 * time.Millisecond
-	fetchInterval          = 50 * time.Millisecond // between repeats of GetLog
+	fetchIntervalMin       = 50 * time.Millisecond // between repeats of GetLog
+	fetchIntervalMax       = time.Second
+	fetchIdleMax           = 4 // repeats in vain after which a recovering replica begins anew
 	recoveryIntervalMin    = 50 * time.Millisecond
 	recoveryIntervalMax    = time.Second
 	requestRetryMin        = 100 * time.Millisecond

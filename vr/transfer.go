@@ -27,9 +27,10 @@ type fetch struct {
 	lastNormal wire.ViewNumber // the view whose log is wanted
 	to         wire.OpNumber
 	donor      wire.Peer
-	staging    *log // nil for a gap
-	progress   wire.OpNumber
-	idle       int // times in a row that the timer found no progress
+	staging    *log          // nil for a gap
+	since      time.Duration // when it began or last brought something
+	wait       time.Duration // before it asks again
+	idle       int           // times in a row that it had to
 }
 
 // unfinished tells whether a staged fetch still misses ops.
@@ -37,7 +38,7 @@ func (f *fetch) unfinished() bool { return f.staging != nil && f.staging.head < 
 
 func (r *Replica) beginFetch(now time.Duration, f fetch, out *Effects) {
 	r.fetch = f
-	r.fetch.progress = r.fetched()
+	r.fetch.since, r.fetch.wait = now, fetchIntervalMin
 	out.event(Event{Kind: EventFetching, View: r.view, Op: f.to, Peer: f.donor})
 	r.sendGetLog(now, out)
 }
@@ -51,7 +52,7 @@ func (r *Replica) fetched() wire.OpNumber {
 }
 
 func (r *Replica) sendGetLog(now time.Duration, out *Effects) {
-	r.timers[timerFetch] = now + fetchInterval
+	r.timers[timerFetch] = now + r.fetch.wait
 	out.send(r.header(), r.fetch.donor, &wire.GetLog{
 		LastNormal: r.fetch.lastNormal, From: r.fetched() + 1, To: r.fetch.to,
 	})
@@ -66,25 +67,31 @@ func (r *Replica) askLog(now time.Duration, to wire.OpNumber, out *Effects) {
 	r.beginFetch(now, fetch{purpose: fetchGap, lastNormal: r.view, to: to, donor: r.primaryOf(r.view)}, out)
 }
 
-// onFetchTimer asks again, and asks somebody else if the donor is silent.
+// goOn asks for the next part. It will wait for it twice as long as this one took: asking again
+// for what is under way on a slow link makes the link slower.
+func (r *Replica) goOn(now time.Duration, out *Effects) {
+	f := &r.fetch
+	f.wait = min(max(2*(now-f.since), fetchIntervalMin), fetchIntervalMax)
+	f.since, f.idle = now, 0
+	r.sendGetLog(now, out)
+}
+
+// onFetchTimer asks again, somebody else if there is anybody, and waits longer for the answer.
 func (r *Replica) onFetchTimer(now time.Duration, out *Effects) {
-	if r.fetch.purpose == 0 {
+	f := &r.fetch
+	switch {
+	case f.purpose == 0:
 		return
-	}
-	if r.fetch.progress < r.fetched() {
-		r.fetch.progress, r.fetch.idle = r.fetched(), 0
-	} else {
-		r.fetch.idle++
-		r.changeDonor()
-	}
-	if r.fetch.purpose == fetchRecovery && r.fetch.idle > 2 {
+	case f.purpose == fetchGap && r.log.head >= f.to:
+		*f = fetch{}
+		return
+	case f.purpose == fetchRecovery && f.idle == fetchIdleMax:
 		r.askAgain(now, out)
 		return
 	}
-	if r.fetch.purpose == fetchGap && r.log.head >= r.fetch.to {
-		r.fetch = fetch{}
-		return
-	}
+	f.idle++
+	f.wait = min(2*f.wait, fetchIntervalMax)
+	r.changeDonor()
 	r.sendGetLog(now, out)
 }
 
@@ -180,7 +187,7 @@ func (r *Replica) stage(now time.Duration, m *wire.Log, out *Effects) Reason {
 		}
 	}
 	if f.unfinished() {
-		r.sendGetLog(now, out)
+		r.goOn(now, out)
 		return 0
 	}
 	r.timers.stop(timerFetch)
@@ -207,7 +214,7 @@ func (r *Replica) fillGap(now time.Duration, m *wire.Log, out *Effects) Reason {
 	r.advanceCommit(min(m.Commit, r.log.head), out)
 	r.acknowledge(out)
 	if r.log.head < r.fetch.to {
-		r.sendGetLog(now, out)
+		r.goOn(now, out)
 	} else {
 		r.fetch = fetch{}
 	}
@@ -215,12 +222,13 @@ func (r *Replica) fillGap(now time.Duration, m *wire.Log, out *Effects) Reason {
 }
 
 // viewMovedOn follows a donor that is in a newer view. Its ops may have been committed there, and
-// so need not agree with those that are staged for the view that it has left.
+// so need not agree with those that are staged for the view that it has left. The newer view may
+// not have started yet, so this replica promises it; if it has, its primary answers with StartView.
 func (r *Replica) viewMovedOn(now time.Duration, w wire.ViewNumber, out *Effects) Reason {
 	if r.status == wire.StatusRecovering {
 		r.askAgain(now, out)
 	} else {
-		r.catchUp(now, w, out)
+		r.startViewChange(now, w, out)
 	}
 	return CannotGive
 }
