@@ -1,8 +1,13 @@
 package scenario_test
 
 import (
+	"math/rand/v2"
+	"slices"
 	"testing"
 
+	"pgregory.net/rapid"
+
+	"vrnode/netem/link"
 	"vrnode/netem/scenario"
 )
 
@@ -48,4 +53,57 @@ steps:
 	if n.End(cut) != nil {
 		t.Error("what was healed has ended again")
 	}
+}
+
+// TestNetworkRules begins and ends faults in any order. In the end every link is as at the
+// beginning, and what is reported on the way is all that changed.
+func TestNetworkRules(t *testing.T) {
+	s := parse(t, head+`profile: lossy
+cluster: {replicas: 5}
+steps:
+  - {at: 1s, fault: link, target: any-backup, mtu: 900}
+  - {at: 2s, fault: link, from: backups, to: primary, loss: 10%, down: true}
+  - {at: 3s, fault: partition, shape: full, target: minority}
+  - {at: 4s, fault: partition, shape: bridge}
+  - {at: 5s, fault: link, delay: 7ms}
+`)
+	rapid.Check(t, func(t *rapid.T) {
+		g := &scenario.Group{Replicas: 5, Clients: 2, Primary: scenario.Site(rapid.IntRange(1, 5).Draw(t, "primary"))}
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		n := s.NewNetwork(g, random)
+		seen := make(map[scenario.Direction]link.Settings) // as one who hears of changes only
+		hear := func(changed []scenario.Changed) {
+			for _, c := range changed {
+				seen[c.Direction] = c.Settings
+			}
+			for _, c := range n.All() {
+				if seen[c.Direction] != c.Settings {
+					t.Fatalf("%v has become %s unheard", c.Direction, scenario.Describe(c.Settings))
+				}
+			}
+		}
+		beginning := n.All()
+		hear(beginning)
+		var faults []scenario.FaultID
+		for range rapid.IntRange(0, 10).Draw(t, "events") {
+			if len(faults) > 0 && rapid.Bool().Draw(t, "end") {
+				i := rapid.IntRange(0, len(faults)-1).Draw(t, "which")
+				hear(n.End(faults[i]))
+				faults = slices.Delete(faults, i, i+1)
+				continue
+			}
+			id, changed := n.Begin(rapid.SampledFrom(s.Steps).Draw(t, "step").Action, g, random)
+			hear(changed)
+			faults = append(faults, id)
+		}
+		if rapid.Bool().Draw(t, "heal") {
+			hear(n.Heal())
+		}
+		for _, id := range faults {
+			hear(n.End(id))
+		}
+		if !slices.Equal(n.All(), beginning) {
+			t.Fatal("the network is not as at the beginning")
+		}
+	})
 }

@@ -30,7 +30,7 @@ func (r *reader) scenario(n ast.Node, s *Scenario) {
 	s.Replicas, s.Profile = 3, "none"
 	r.mapping(n, "the scenario",
 		need("version", r.integer(&is, version, version)),
-		need("name", r.words(&s.Name)),
+		need("name", r.slug(&s.Name)),
 		need("hypothesis", r.words(&s.Hypothesis)),
 		need("seed", r.seed(&s.Seed)),
 		may("cluster", func(n ast.Node) {

@@ -48,8 +48,9 @@ type Rule struct {
 
 // Bounds. A file that asks for more is refused.
 const (
-	// FileMax bounds a file, in bytes.
+	// FileMax bounds a file, in bytes, and nameMax the name in it.
 	FileMax = 1 << 20
+	nameMax = 64
 	// ReplicasMax is the most that a group has.
 	ReplicasMax = 9
 	ClientsMax  = 64

@@ -70,6 +70,8 @@ var bad = []struct{ name, text, want string }{
 	{"syntax", head + "links: [\n", "test.yaml:7: "},
 	{"a list", "- version\n", "test.yaml:1: the scenario: want keys and values, not a list"},
 	{"version", strings.Replace(head, "version: 1", "version: 2", 1), `test.yaml:1: "2": want a whole number from 1 to 1`},
+	{"name", strings.Replace(head, "name: test", "name: ../test", 1), `test.yaml:2: "../test": want at most 64 small letters`},
+	{"hole in a name", strings.Replace(head, "name: test", "name: a/b", 1), `test.yaml:2: "a/b": want at most 64 small letters`},
 	{"missing", strings.Replace(head, "seed: 7\n", "", 1), `test.yaml:1: the scenario: the key "seed" is missing`},
 	{"twice", head + "name: other\n", `test.yaml:7: mapping key "name" already defined`},
 	{"top key", head + "mattrix: {}\n", `test.yaml:7: unknown key "mattrix" in the scenario; did you mean "matrix"?`},

@@ -16,6 +16,14 @@ func (r *reader) words(to *string) func(ast.Node) {
 	return func(n ast.Node) { *to, _ = r.text(n, "text") }
 }
 
+// slug reads a name that can be one of a file, too.
+func (r *reader) slug(to *string) func(ast.Node) {
+	return value(r, to, fmt.Sprintf("at most %d small letters, digits and hyphens", nameMax), func(s string) (string, bool) {
+		plain := func(c rune) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' }
+		return s, len(s) <= nameMax && strings.TrimFunc(s, plain) == "" && s != "" && s[0] != '-'
+	})
+}
+
 // value reads a scalar with a function that says false to what it does not understand.
 func value[T any](r *reader, to *T, want string, parse func(string) (T, bool)) func(ast.Node) {
 	return func(n ast.Node) {
