@@ -31,6 +31,9 @@ func checkFrozen(r *record, s *subject) string {
 			return fmt.Sprintf("changed its log at op %d inside the change to view %d", s.changed, b.View)
 		}
 	}
+	if b.Status == wire.StatusViewChange && a.LastNormal == b.LastNormal && s.changed != 0 && s.changed <= a.Op && !r.allCommitted(s) {
+		return fmt.Sprintf("lost op %d as it promised view %d", s.changed, b.View)
+	}
 	for i := range s.sent {
 		if m, ok := s.sent[i].Message.(*wire.DoViewChange); ok {
 			if why := r.describe(s, &s.sent[i].Header, m); why != "" {

@@ -8,7 +8,8 @@ import (
 )
 
 // I11 Monotone: within a run view, last normal view, commit and executed ops and the crash vector
-// never fall; they stand in their order; and no replica halts but one that has been superseded, or whose clock makes it look so.
+// never fall; they stand in their order; and no replica halts but one that learns that it has been
+// superseded, or whose clock makes it look so.
 
 func checkMonotone(r *record, s *subject) string {
 	a, b := &s.before, &s.now
@@ -21,7 +22,7 @@ func checkMonotone(r *record, s *subject) string {
 		return "is normal in a view that it has not completed: " + numbers(b)
 	case a.Status != wire.StatusRecovering && a.Status != 0 && b.Status == wire.StatusRecovering:
 		return "forgot that it was operational"
-	case b.Status == wire.StatusHalted && !(s.zombie || r.clockStepsBack && s.fenced()):
+	case a.Status != wire.StatusHalted && b.Status == wire.StatusHalted && !(s.fenced() && (s.zombie || r.clockStepsBack)):
 		return "halted"
 	}
 	if a.Incarnation < b.Incarnation {

@@ -7,7 +7,7 @@ import (
 )
 
 // I13 Silence (VR Revisited, section 4.3): a recovering replica takes part in nothing. It may ask for
-// help, say how it is, fetch, and tell a superseded run that it is one.
+// help, say how it is, and fetch.
 
 func checkSilence(_ *record, s *subject) string {
 	if s.now.Status != wire.StatusRecovering {
@@ -18,7 +18,7 @@ func checkSilence(_ *record, s *subject) string {
 			continue // of the client in its process
 		}
 		switch k := s.sent[i].Message.Kind(); k {
-		case wire.KindRecovery, wire.KindRecoveringToo, wire.KindProbeReply, wire.KindGetLog, wire.KindStaleIncarnation:
+		case wire.KindRecovery, wire.KindRecoveringToo, wire.KindProbeReply, wire.KindGetLog:
 		default:
 			return fmt.Sprintf("sent %v to %v while recovering", k, s.sent[i].To)
 		}

@@ -124,7 +124,7 @@ func TestCheckersSeeViolations(t *testing.T) {
 			return []step{
 				{of: m[0], status: normal, log: entries("A")},
 				{of: m[2], status: normal, log: entries("A")},
-				{of: m[2], status: viewChange, view: 1},
+				{of: m[2], status: viewChange, view: 1, log: entries("A")},
 				{of: m[1], status: viewChange, view: 1},
 				{of: m[1], status: normal, view: 1, normal: 1},
 				{of: m[0], status: normal, log: entries("A"), commit: 1},
@@ -209,6 +209,21 @@ func TestCheckersSeeViolations(t *testing.T) {
 				{of: m[2], status: viewChange, view: 1, sent: []wire.Message{&wire.DoViewChange{Op: 1}}},
 				{of: m[2], status: viewChange, view: 1, sent: []wire.Message{&wire.DoViewChange{Op: 2}}},
 			}
+		}},
+		{"I12 frozen", func(_ *record, m [3]*subject) []step { // section 5.2 of the paper: cut back on the way
+			return []step{
+				{of: m[0], status: normal, log: entries("A")},
+				{of: m[1], status: normal, log: entries("A")},
+				{of: m[1], status: viewChange, view: 1},
+			}
+		}},
+		{"I11 monotone", func(_ *record, m [3]*subject) []step { // a zombie may find out what it is, and no more
+			m[1].zombie = true
+			return []step{{of: m[1], status: wire.StatusHalted, events: []vr.Event{{Kind: vr.EventHalted, Reason: vr.Diverged}}}}
+		}},
+		{"I13 silence", func(_ *record, m [3]*subject) []step { // not even to a run that is over
+			new := &subject{id: 3}
+			return []step{{of: new, status: recovering, sent: []wire.Message{&wire.StaleIncarnation{}}}}
 		}},
 		{"I13 silence", func(_ *record, m [3]*subject) []step {
 			new := &subject{id: 3}
