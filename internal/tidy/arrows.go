@@ -28,6 +28,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"netem/scenario netem/tc", "wire netem/link netem/scenario", "go-yaml"},
 	{"netem/scenarios", "", ""},
 	{"netem/result", "", ""},
+	{"netem/report", "netem/link netem/result", "gonum"},
 	{"netem/relay", "wire netem/link netem/scenario", ""},
 	{"netem/lab", "wire vr vr/client netem/link netem/scenario netem/result vr/machine/*", "porcupine"},
 
@@ -43,6 +44,7 @@ var modules = map[string]string{
 	"compress":     "github.com/klauspost/compress",
 	"go-internal":  "github.com/rogpeppe/go-internal",
 	"go-yaml":      "github.com/goccy/go-yaml",
+	"gonum":        "gonum.org/v1/plot",
 	"hdrhistogram": "github.com/HdrHistogram/hdrhistogram-go",
 	"pflag":        "github.com/spf13/pflag",
 	"porcupine":    "github.com/anishathalye/porcupine",

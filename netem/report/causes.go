@@ -5,6 +5,8 @@ package report
 type cause struct {
 	from, to *note
 	message  string
+	// gathered: several of them may end at the same note, so they are told apart where they begin.
+	gathered bool
 }
 
 // causesOf infers the messages between the notes of one view change. The rules are those of
@@ -31,21 +33,21 @@ func causesOf(notes []note, view uint64) []cause {
 			suspects = append(suspects, n)
 		case "view-change-started":
 			if len(promises) > 0 {
-				out = append(out, cause{promises[0], n, "JoinView"})
+				out = append(out, cause{promises[0], n, "JoinView", false})
 			} else {
 				for _, s := range suspects {
-					out = append(out, cause{s, n, "StartViewChange"})
+					out = append(out, cause{s, n, "StartViewChange", true})
 				}
 			}
 			promises = append(promises, n)
 		case "view-started":
 			if e.Primary == e.Replica {
 				for _, p := range promises {
-					out = append(out, cause{p, n, "DoViewChange"})
+					out = append(out, cause{p, n, "DoViewChange", true})
 				}
 				start = n
 			} else if start != nil {
-				out = append(out, cause{start, n, "StartView"})
+				out = append(out, cause{start, n, "StartView", false})
 			}
 		}
 	}
@@ -65,16 +67,39 @@ func between(causes []cause) []cause {
 
 // arrow draws a cause from box to box.
 func (c *cause) arrow() arrow {
-	a := arrow{
-		X1: c.from.X + c.from.Width/2, X2: c.to.X - c.to.Width/2 - 2,
-		Y1: c.from.Y, Y2: c.to.Y, Text: c.message, Inferred: true, Anchor: "end",
-	}
-	a.TextX = a.X2 - 8
+	direction := length(1)
 	if c.from.X > c.to.X {
-		a.X1, a.X2, a.Anchor = c.from.X-c.from.Width/2, c.to.X+c.to.Width/2+2, "start"
-		a.TextX = a.X2 + 8
+		direction = -1
 	}
-	// The label is beside the head, above the arrow.
-	a.TextY = a.Y2 - 5 - (a.Y2-a.Y1)*0.1
+	a := arrow{
+		X1: c.from.X + direction*c.from.Width/2, Y1: c.from.Y,
+		X2: c.to.X - direction*(c.to.Width/2+2), Y2: c.to.Y,
+		Text: c.message, Inferred: true,
+	}
+	near, far, drop := a.X2, a.X1, labelAbove
+	if c.gathered {
+		near, far, drop = a.X1, a.X2, labelBelow
+	}
+	a.Anchor = "start"
+	if far < near {
+		a.Anchor = "end"
+	}
+	a.TextX = near + labelGap*sign(far-near)
+	a.TextY = a.Y1 + (a.Y2-a.Y1)*(a.TextX-a.X1)/(a.X2-a.X1) + drop
 	return a
+}
+
+const (
+	// labelGap is between an arrow's end and its label. Who is told of a view change tells others
+	// of it next, so labels of what arrives are above their arrows and labels of what leaves below.
+	labelGap   length = 14
+	labelAbove length = -3
+	labelBelow length = 11
+)
+
+func sign(x length) length {
+	if x < 0 {
+		return -1
+	}
+	return 1
 }

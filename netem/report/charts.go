@@ -20,9 +20,12 @@ type chart struct {
 	Plot   template.HTML
 	Faults []fault
 	// Empty says why there is nothing to plot.
-	Empty                 string
-	Height, Top, AxisFrom length
+	Empty                  string
+	Height, BandTop, AxisY length
 }
+
+// BandHeight is how far the bands go down.
+func (c *chart) BandHeight() length { return c.AxisY - c.BandTop }
 
 // A key is an entry of a legend.
 type key struct {
@@ -72,7 +75,7 @@ func (b *bucket) perSecond(s scale) float64 { return float64(b.answered) / s.buc
 func newChart(title string, p *plot.Plot, faults []fault, s scale) chart {
 	return chart{
 		scale: s, Title: title, Plot: render(p, s), Faults: faults,
-		Height: plotHeight, Top: plotTop, AxisFrom: plotHeight - plotBottom,
+		Height: plotHeight, BandTop: plotTop, AxisY: plotHeight - plotBottom,
 	}
 }
 
@@ -124,8 +127,8 @@ func latency(run seen, h highest, faults []fault, s scale) chart {
 		quantile float64
 		key
 	}{
-		{1, key{inkOrange, dotted, false, "slowest"}},
-		{0.99, key{inkPurple, dashed, false, "p99"}},
+		{0.99, key{inkOrange, dotted, false, "p99"}},
+		{0.9, key{inkPurple, dashed, false, "p90"}},
 		{0.5, key{inkBlue, solid, false, "p50"}},
 	} {
 		var points []point

@@ -65,11 +65,18 @@ type bar struct {
 	Before bool
 }
 
+// Class is how the label is set.
+func (b *bar) Class() string {
+	if b.Before {
+		return "label before"
+	}
+	return "label"
+}
+
 const (
-	barHeight length = 14
-	barPitch  length = 20
+	barPitch length = 20
 	// labelMax is the most characters of a label.
-	labelMax = 48
+	labelMax = 60
 )
 
 // barsOf puts each fault with its label in the first row that has room for both.
@@ -78,7 +85,7 @@ func barsOf(faults []fault, s scale) (bars []bar, rows int) {
 	for i := range faults {
 		f := &faults[i]
 		b := bar{fault: f, X: s.X(f.Begin), Label: ellipsis(fmt.Sprintf("%d  %s", f.Number, f.Text), labelMax)}
-		b.Width = max(s.X(f.End)-b.X, 3)
+		b.Width = s.Between(f.Begin, f.End)
 		b.TextX = b.X + b.Width + 5
 		begin, end := b.X, b.TextX+textWidth(b.Label)
 		if end > s.Width {

@@ -102,6 +102,9 @@ func (g *segment) words() string {
 	return g.Role
 }
 
+// Middle is where the label is centred.
+func (g *segment) Middle() length { return g.X + g.Width/2 }
+
 // label is the longest text that fits.
 func (g *segment) label() string {
 	view := "v" + strconv.FormatUint(g.View, 10)
@@ -148,7 +151,7 @@ func lanesOf(r *result.Run, faults []fault, s scale) []lane {
 		for j := range faults {
 			f := &faults[j]
 			if slices.Contains(f.replicas, l.Replica) && !f.Moment {
-				l.Hurts = append(l.Hurts, hurt{f, s.X(f.Begin), max(s.X(f.End)-s.X(f.Begin), 3)})
+				l.Hurts = append(l.Hurts, hurt{f, s.X(f.Begin), s.Between(f.Begin, f.End)})
 			}
 		}
 	}

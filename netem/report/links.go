@@ -23,7 +23,7 @@ const linkRowsMax = 120
 // A linkRow is one direction in a time in which its settings did not change.
 type linkRow struct {
 	From, To, When, Requested string
-	Offered                   string
+	Delivered                 string
 	Figures                   []bullet
 	P50, P99                  string
 	Deviations                []string
@@ -38,8 +38,12 @@ type bullet struct {
 	None bool
 }
 
-// The size of a bullet's graphic.
-const bulletWidth length = 64
+// The mark of a bullet is always at the same place, so that a look along a column tells whether
+// bars reach it. A bar that would be longer than the bullet ends with it.
+const (
+	bulletWidth length = 64
+	bulletMark  length = 48
+)
 
 // figures are the columns of bullets, and how their values are written.
 var figures = []struct {
@@ -58,13 +62,6 @@ func seconds(x float64) string { return short(time.Duration(x * float64(time.Sec
 
 // linkTables sorts the links into those between replicas and those of clients.
 func linkTables(r *result.Run) []linkTable {
-	tops := make([]float64, len(figures)) // of each column
-	for i := range r.Links {
-		for j, f := range figures {
-			v := f.value(&r.Links[i])
-			tops[j] = max(tops[j], v.Requested, v.Achieved, 1e-9)
-		}
-	}
 	tables := []linkTable{{Title: "Between replicas", Open: true}, {Title: "Between clients and replicas"}}
 	for i := range r.Links {
 		l := &r.Links[i]
@@ -72,7 +69,7 @@ func linkTables(r *result.Run) []linkTable {
 		if max(l.From, l.To) > r.Manifest.Replicas {
 			t = &tables[1]
 		}
-		t.add(newLinkRow(l, r.Manifest.Replicas, tops))
+		t.add(newLinkRow(l, r.Manifest.Replicas))
 	}
 	kept := tables[:0]
 	for _, t := range tables {
@@ -95,19 +92,24 @@ func (t *linkTable) add(row linkRow) {
 	t.Rows = append(t.Rows, row)
 }
 
-func newLinkRow(l *result.Link, replicas int, tops []float64) linkRow {
+func newLinkRow(l *result.Link, replicas int) linkRow {
 	row := linkRow{
 		From: site(l.From, replicas), To: site(l.To, replicas),
-		When:      moment(l.Begin) + " – " + moment(l.End),
-		Requested: l.Requested, Offered: count(int(l.Offered)),
+		When:      plain(l.Begin) + " – " + plain(l.End) + " s",
+		Requested: l.Requested, Delivered: count(int(l.Delivered)) + " of " + count(int(l.Offered)),
 		P50: short(l.P50), P99: short(l.P99), Deviations: l.Deviations,
 	}
-	for i, f := range figures {
+	for _, f := range figures {
 		v := f.value(l)
 		b := bullet{Name: f.Name, Requested: f.text(v.Requested), Achieved: f.text(v.Achieved)}
-		if b.None = v.Requested == 0 && v.Achieved == 0; !b.None {
-			b.Bar = bulletWidth * length(max(v.Achieved, 0)/tops[i])
-			b.Mark = bulletWidth * length(max(v.Requested, 0)/tops[i])
+		switch {
+		case v.Requested > 0:
+			b.Mark = bulletMark
+			b.Bar = min(max(bulletMark*length(v.Achieved/v.Requested), 0), bulletWidth)
+		case v.Achieved > 0:
+			b.Bar = bulletWidth
+		default:
+			b.None = true
 		}
 		row.Figures = append(row.Figures, b)
 	}

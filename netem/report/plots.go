@@ -47,7 +47,9 @@ func (i ink) RGBA() (r, g, b, a uint32) { return color.RGBA{0xfe, 0x01, uint8(i)
 func themed(svg string) template.HTML {
 	replace := []string{"font-family:Liberation Sans;font-variant:normal;font-weight:normal;font-style:normal;", ""}
 	for i := range inkNames {
-		replace = append(replace, fmt.Sprintf("#FE01%02X", i), "var(--"+inkNames[i]+")")
+		replace = append(replace,
+			fmt.Sprintf("#FE01%02X", i), "var(--"+inkNames[i]+")",
+			fmt.Sprintf("#FE02%02X", i), "var(--"+inkNames[i]+");fill-opacity:0.22")
 	}
 	_, svg, _ = strings.Cut(svg, "xlink\">")
 	svg = strings.TrimSuffix(strings.TrimSpace(svg), "</svg>")
@@ -169,7 +171,7 @@ type faint ink
 
 // RGBA makes a faint ink a color.Color.
 func (f faint) RGBA() (r, g, b, a uint32) {
-	return color.NRGBA{0xfe, 0x01, uint8(f), 0x38}.RGBA()
+	return color.RGBA{0xfe, 0x02, uint8(f), 0xff}.RGBA()
 }
 
 func pairs(points []point) plotter.XYs {

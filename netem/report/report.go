@@ -5,6 +5,8 @@ import (
 	"errors"
 	"html/template"
 	"io"
+	"strings"
+	"unicode"
 
 	"vrnode/netem/result"
 )
@@ -72,7 +74,22 @@ func Write(w io.Writer, runs ...*result.Run) error {
 		}
 		p.Runs = append(p.Runs, v)
 	}
-	return pageTemplate.Execute(w, &p)
+	var text strings.Builder
+	if err := pageTemplate.Execute(&text, &p); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, strings.Map(printable, text.String()))
+	return err
+}
+
+// printable replaces the characters that a page can not hold, and those that would show its text in
+// another order than it has.
+func printable(r rune) rune {
+	override := '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
+	if override || r == '\ufffe' || r == '\uffff' || unicode.IsControl(r) && r != '\n' && r != '\t' {
+		return unicode.ReplacementChar
+	}
+	return r
 }
 
 func newView(r *result.Run, series seen, h highest, s scale) view {

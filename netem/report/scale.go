@@ -11,7 +11,9 @@ import (
 // A length is a distance in a figure.
 type length float64
 
-func (l length) String() string { return strconv.FormatFloat(math.Round(float64(l)*10)/10, 'f', -1, 64) }
+func (l length) String() string {
+	return strconv.FormatFloat(math.Round(float64(l)*10)/10, 'f', -1, 64)
+}
 
 // Every figure with a time axis has these margins, so that what is one below the other happened at
 // the same time.
@@ -63,6 +65,9 @@ func (s scale) clip(at time.Duration) time.Duration { return min(max(at, 0), s.s
 func (s scale) X(at time.Duration) length {
 	return s.Left() + (s.Right()-s.Left())*length(s.clip(at))/length(s.span)
 }
+
+// Between returns how far two times are apart, at least so much that it can be seen.
+func (s scale) Between(begin, end time.Duration) length { return max(s.X(end)-s.X(begin), 2) }
 
 // Left and Right are the ends of the time axis.
 func (s scale) Left() length  { return marginLeft }

@@ -23,6 +23,12 @@ type sequence struct {
 	Omitted int
 }
 
+// Left is where the rows begin, right of their times.
+func (q *sequence) Left() length { return sequenceLeft }
+
+// Lasted is how long the view change took.
+func (q *sequence) Lasted() time.Duration { return q.End - q.Begin }
+
 // A lifeline is a replica.
 type lifeline struct {
 	Replica int
@@ -52,6 +58,8 @@ type seam struct {
 type arrow struct {
 	X1, Y1, X2, Y2, TextX, TextY length
 	Text                         string
+	// At is when it was recorded.
+	At string
 	// Inferred: it is not recorded, but follows from the events at both ends.
 	Inferred bool
 	// Anchor is how Text is set about TextX.
@@ -65,13 +73,15 @@ const (
 
 	rowPitch     length = 30
 	rowsFrom     length = 52
-	noteHeight   length = 18
-	columnLeast  length = 150
-	sequenceLeft length = 78
+	columnLeast  length = 178
+	sequenceLeft length = 66
 )
 
-// before and behind are how much is shown around a view change.
 const (
+	// late is when who comes to a view, after a pause say, is no longer part of the change to it.
+	late = time.Second
+	// before and behind are how much is shown around a view change, and long is it for faults.
+	long   = time.Second
 	before = 20 * time.Millisecond
 	behind = 5 * time.Millisecond
 )
@@ -117,12 +127,11 @@ func changesOf(events []result.Event) []change {
 				}
 				out = append(out, change{view: e.View, begin: begin, end: e.At})
 				suspected = -1
-			} else {
-				out[at].end = e.At
+				continue
 			}
+			fallthrough
 		case "view-started":
-			// Who comes late to a view, after a pause say, is not part of the change.
-			if at >= 0 && at == len(out)-1 && e.At-out[at].end < time.Second {
+			if at >= 0 && e.At-out[at].end < late {
 				out[at].end = e.At
 			}
 		}
@@ -130,13 +139,24 @@ func changesOf(events []result.Event) []change {
 	return out
 }
 
+// includes tells whether a diagram shows an event: what happened around the view change, and what
+// was done before it that may be its cause.
+func (c *change) includes(e *result.Event) bool {
+	from := c.begin - before
+	switch e.Kind {
+	case result.FaultBegin, result.FaultEnd, result.Process:
+		from = c.begin - long
+	}
+	return from <= e.At && e.At <= c.end+behind
+}
+
 // told are the events that a diagram shows, and how.
 var told = map[string]struct {
 	class string
 	text  func(*result.Event) string
 }{
-	"suspected":           {"doubt", func(e *result.Event) string { return fmt.Sprintf("suspects view %d", e.View) }},
-	"view-change-started": {"change", func(e *result.Event) string { return fmt.Sprintf("promises view %d", e.View) }},
+	"suspected":           {"doubt", func(e *result.Event) string { return fmt.Sprintf("suspects v%d", e.View) }},
+	"view-change-started": {"change", func(e *result.Event) string { return fmt.Sprintf("promises v%d", e.View) }},
 	"view-started":        {"normal", viewStarted},
 	"recovering":          {"doubt", func(*result.Event) string { return "recovers" }},
 	"recovered":           {"normal", func(e *result.Event) string { return fmt.Sprintf("recovered, n=%d", e.Op) }},
@@ -167,7 +187,7 @@ func newSequence(r *result.Run, c change, s scale) sequence {
 	row := 0
 	for i := range r.Events {
 		e := &r.Events[i]
-		if e.At < c.begin-before || e.At > c.end+behind {
+		if !c.includes(e) {
 			continue
 		}
 		if row < rowsMax {
@@ -227,7 +247,7 @@ func (q *sequence) message(e *result.Event, row int) int {
 	}
 	if row >= 0 {
 		y := rowsFrom + rowPitch*length(row)
-		a := arrow{X1: q.Lines[from-1].X, Y1: y, X2: q.Lines[e.Replica-1].X, Y2: y, Text: kind + " is ignored"}
+		a := arrow{X1: q.Lines[from-1].X, Y1: y, X2: q.Lines[e.Replica-1].X, Y2: y, Text: kind + " is ignored", At: moment(e.At)}
 		a.TextX, a.TextY, a.Anchor = (a.X1+a.X2)/2, y-4, "middle"
 		q.Arrows = append(q.Arrows, a)
 	}

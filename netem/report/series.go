@@ -16,7 +16,7 @@ type bucket struct {
 }
 
 // bucketsWanted is about how many buckets a run is cut into.
-const bucketsWanted = 120
+const bucketsWanted = 240
 
 // bucketWidth returns a stretch that is easy to name.
 func (s scale) bucketWidth() time.Duration {
@@ -56,7 +56,9 @@ func (b *bucket) quantile(q float64) time.Duration {
 type silence struct {
 	Begin, End time.Duration
 	X, Width   length
-	Label      string
+	// Label is its length; LabelX is where it begins, 0 if there is no room.
+	Label  string
+	LabelX length
 	// During are the faults that overlap with it.
 	During []*fault
 }
@@ -93,6 +95,7 @@ func silencesOf(calls []result.Call, faults []fault, s scale) []silence {
 	slices.SortStableFunc(out, func(a, b silence) int { return cmp.Compare(b.Length(), a.Length()) })
 	out = out[:min(len(out), silencesMax)]
 	slices.SortFunc(out, func(a, b silence) int { return cmp.Compare(a.Begin, b.Begin) })
+	label(out, s)
 	return out
 }
 
@@ -117,9 +120,23 @@ func lastOf(calls []result.Call) (last time.Duration) {
 	return last
 }
 
+// label puts labels behind silences that have room before the next one.
+func label(silences []silence, s scale) {
+	for i := range silences {
+		g := &silences[i]
+		next := s.Width
+		if i+1 < len(silences) {
+			next = silences[i+1].X
+		}
+		if x := g.X + g.Width + 4; x+textWidth(g.Label)+4 <= next {
+			g.LabelX = x
+		}
+	}
+}
+
 func newSilence(begin, end time.Duration, faults []fault, s scale) silence {
 	g := silence{Begin: begin, End: end, X: s.X(begin)}
-	g.Width = max(s.X(end)-g.X, 2)
+	g.Width = s.Between(begin, end)
 	g.Label = short(end - begin)
 	for i := range faults {
 		if f := &faults[i]; f.Begin < end && f.End >= begin {

@@ -2,7 +2,9 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"vrnode/netem/result"
@@ -136,8 +138,12 @@ func compare(runs []*result.Run) []comparison {
 	return out
 }
 
-// noticeable is the least change that is called better or worse.
-const noticeable = 0.05
+const (
+	// noticeable is the least change that is called better or worse.
+	noticeable = 0.05
+	// unnoticed is a change that would be written as none.
+	unnoticed = 0.005
+)
 
 // change tells how a figure differs in a second run.
 func (m *measure) change(first, second *result.Figures) (text, class string) {
@@ -149,8 +155,10 @@ func (m *measure) change(first, second *result.Figures) (text, class string) {
 		return "", ""
 	}
 	share := (b - a) / a
-	text = fmt.Sprintf("%+.0f %%", 100*share)
+	text = strings.Replace(fmt.Sprintf("%+.0f %%", 100*share), "-", "−", 1)
 	switch {
+	case math.Abs(share) < unnoticed:
+		return "same", ""
 	case share*float64(m.better) > noticeable:
 		return text + " better", "good"
 	case share*float64(m.better) < -noticeable:

@@ -7,42 +7,45 @@ import (
 // A timeline shows faults above the lanes of replicas, and below them when nothing was answered.
 type timeline struct {
 	scale
+	Faults []fault
 	Bars   []bar
 	Lanes  []lane
 	Silent []silence
-	// LanesY is where the lanes begin, SilentY and AxisY where the row of silences and the axis are.
-	LanesY, SilentY, AxisY, Height length
+	// BandTop is where the bands of faults begin, SilentY and AxisY where the row of silences and
+	// the axis are.
+	BandTop, SilentY, AxisY, Height length
 }
 
 const (
+	timelineTop length = 6
 	lanePitch   length = 34
-	laneHeight  length = 22
 	axisHeight  length = 24
 	silentPitch length = 30
 )
 
 func newTimeline(r *result.Run, faults []fault, silences []silence, s scale) timeline {
-	t := timeline{scale: s, Lanes: lanesOf(r, faults, s), Silent: silences}
+	t := timeline{scale: s, Faults: faults, Lanes: lanesOf(r, faults, s), Silent: silences}
 	bars, rows := barsOf(faults, s)
 	t.Bars = bars
-	t.LanesY = 6
-	if rows > 0 {
-		t.LanesY += barPitch*length(rows) + 8
-	}
 	for i := range t.Bars {
-		t.Bars[i].Y += 6
+		t.Bars[i].Y += timelineTop
 	}
+	t.BandTop = timelineTop + barPitch*length(rows)
+	lanesY := t.BandTop + timelineTop
 	for i := range t.Lanes {
-		t.Lanes[i].Y = t.LanesY + lanePitch*length(i)
+		t.Lanes[i].Y = lanesY + lanePitch*length(i)
 	}
-	t.SilentY = t.LanesY + lanePitch*length(len(t.Lanes)) + 2
+	t.SilentY = lanesY + lanePitch*length(len(t.Lanes)) + 2
 	t.AxisY = t.SilentY + silentPitch
 	t.Height = t.AxisY + axisHeight
 	return t
 }
 
-// LegendRoles are the roles that occur.
-func (t *timeline) LegendRoles() []string {
+// BandHeight is how far the bands go down.
+func (t *timeline) BandHeight() length { return t.AxisY - t.BandTop }
+
+// Roles are the roles that occur.
+func (t *timeline) Roles() []string {
 	var out []string
 	for _, role := range roles {
 		if t.has(role) {

@@ -26,6 +26,11 @@ func short(d time.Duration) string {
 // moment writes a point in time.
 func moment(at time.Duration) string { return fmt.Sprintf("%.3f s", at.Seconds()) }
 
+// plain writes a point in time as a number of seconds.
+func plain(at time.Duration) string {
+	return strconv.FormatFloat(math.Round(at.Seconds()*1000)/1000, 'f', -1, 64)
+}
+
 // digits writes a number with three digits, or more if its whole part has more.
 func digits(x float64) string {
 	magnitude := 0
@@ -70,10 +75,14 @@ func plural(n int, one, many string) string {
 
 // ellipsis shortens a text to n characters.
 func ellipsis(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:max(n-1, 0)]) + "…"
+	r := []rune(s)
+	switch {
+	case len(r) <= n:
+		return s
+	case n < 1:
+		return ""
 	}
-	return s
+	return string(r[:n-1]) + "…"
 }
 
 // charWidth is about how wide a character of a label is. Labels are set at a fixed size, so that
