@@ -172,6 +172,24 @@ func TestNormalCase(t *testing.T) {
 	}
 }
 
+// Before there is a group nobody can tell it from one that has lost its memory; afterwards all can.
+func TestFormedGroupIsNotLost(t *testing.T) {
+	g := newGroup(t, 3)
+	g.run(time.Second)
+	for _, id := range g.ids {
+		if !g.replicas[id].Status().GroupLost {
+			t.Errorf("replica %v has hope without any memory", id)
+		}
+	}
+	g.form()
+	g.run(50 * time.Millisecond)
+	for _, id := range g.ids {
+		if s := g.replicas[id].Status(); s.GroupLost {
+			t.Errorf("replica %v: %+v", id, s)
+		}
+	}
+}
+
 func TestPrimaryLosesItsMemoryAndRecovers(t *testing.T) {
 	g := newGroup(t, 3)
 	g.form()

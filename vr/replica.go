@@ -238,7 +238,7 @@ func (r *Replica) ignoreHeader(now time.Duration, h *wire.Header, kind wire.Kind
 		return StaleSender
 	}
 	r.learnIncarnation(now, h.From, h.Incarnation, out)
-	r.hear(now, i, kind)
+	r.hear(now, i, kind, out)
 	if r.status == wire.StatusRecovering {
 		if !heardWhileRecovering(kind) {
 			return NotOperational
@@ -270,7 +270,7 @@ func heardWhileRecovering(kind wire.Kind) bool {
 	return false
 }
 
-func (r *Replica) hear(now time.Duration, i int, kind wire.Kind) {
+func (r *Replica) hear(now time.Duration, i int, kind wire.Kind, out *Effects) {
 	p := &r.peers[i]
 	p.heard, p.everHeard = now, true
 	switch kind {
@@ -278,7 +278,10 @@ func (r *Replica) hear(now time.Duration, i int, kind wire.Kind) {
 		p.recovering, p.recoveryAt = true, now
 	case wire.KindGetLog, wire.KindStaleIncarnation: // both may come from a recovering replica
 	default:
-		p.recovering = false
+		if p.recovering {
+			p.recovering = false
+			r.judgeGroup(now, out)
+		}
 	}
 }
 
