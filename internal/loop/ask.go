@@ -35,7 +35,7 @@ func (l *Loop) Form(ctx context.Context) (wire.ClusterID, error) {
 	}
 	var cluster wire.ClusterID
 	_, _ = rand.Read(cluster[:]) // never fails
-	all, _, err := l.ask(ctx, func(o *vr.Operator, now time.Duration) error {
+	all, answers, err := l.ask(ctx, func(o *vr.Operator, now time.Duration) error {
 		if why := o.CanForm(); why != "" {
 			return fmt.Errorf("%w: %s", ErrNotFormed, why)
 		}
@@ -46,9 +46,21 @@ func (l *Loop) Form(ctx context.Context) (wire.ClusterID, error) {
 	case err != nil:
 		return wire.ClusterID{}, err
 	case !all:
-		return wire.ClusterID{}, fmt.Errorf("%w: not every replica has joined the group %v: %w", ErrNotFormed, cluster, context.Cause(ctx))
+		return wire.ClusterID{}, fmt.Errorf("%w: replicas %v have not joined the group %v; start all of them again, with the same peers, and repeat: %w",
+			ErrNotFormed, silent(answers), cluster, context.Cause(ctx))
 	}
 	return cluster, nil
+}
+
+// silent returns the replicas that have not answered.
+func silent(answers []vr.Answer) []wire.Peer {
+	var ids []wire.Peer
+	for _, a := range answers {
+		if !a.Known {
+			ids = append(ids, a.ID)
+		}
+	}
+	return ids
 }
 
 // ask begins something with the operator and waits until it is done or ctx ends. It tells whether

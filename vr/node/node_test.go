@@ -201,6 +201,16 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// Replicas join only a group of those that they were told of.
+func TestFormOfOthers(t *testing.T) {
+	g := newGroup(t, 4)
+	delete(g.peers, 4)
+	_, err := node.Form(within(t, 300*time.Millisecond), g.peers)
+	if !errors.Is(err, node.ErrNotFormed) || !strings.Contains(err.Error(), "replicas [1 2 3] have not joined") || !strings.Contains(err.Error(), "same peers") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestConfigErrorsNameTheField(t *testing.T) {
 	peers := freePeers(3)
 	tooMany := map[uint64]string{}
