@@ -5,13 +5,18 @@ import "vrnode/wire"
 // early keeps copies of messages that came before what they need, within earlyMax messages and
 // earlyBytes bytes. Networks reorder; asking again for what was already sent would be a waste.
 type early struct {
-	kept    [][]byte // oldest first
+	kept    []kept // oldest first
 	bytes   int
 	current []byte   // what take returned last
-	free    [][]byte // buffers to use again
-	ready   bool     // something has come that may be what one of them needs
+	free    [][]byte // buffers to use again, none of them large
 	encoder wire.Encoder
 	decoder wire.Decoder
+}
+
+type kept struct {
+	from  wire.Peer
+	due   bool // what it needs may be here
+	bytes []byte
 }
 
 // keep copies a message and says TooEarly, or TooMuchEarly at a bound.
@@ -24,40 +29,67 @@ func (e *early) keep(h *wire.Header, m wire.Message) Reason {
 		b, e.free = e.free[n-1], e.free[:n-1]
 	}
 	b = e.encoder.Append(b[:0], h, m)
-	e.kept = append(e.kept, b)
+	e.kept = append(e.kept, kept{from: h.From, bytes: b})
 	e.bytes += len(b)
 	return TooEarly
 }
 
 func (e *early) isFull() bool { return len(e.kept) >= earlyMax || e.bytes >= earlyBytes }
 
-// turn returns how many messages to take now. One that is still too early is kept once more.
-func (e *early) turn() int {
-	if !e.ready {
-		return 0
+// wake tells that the sender's messages should be looked at again.
+func (e *early) wake(from wire.Peer) {
+	for i := range e.kept {
+		e.kept[i].due = e.kept[i].due || e.kept[i].from == from
 	}
-	e.ready = false
-	return len(e.kept)
 }
 
-// take removes the oldest message and returns it; it is valid until the next call. It says false
-// if there is none, because handling the one before it cleared the others.
+// turn returns how many messages to take now. One that is still too early is kept once more.
+func (e *early) turn() int {
+	n := 0
+	for i := range e.kept {
+		if e.kept[i].due {
+			n++
+		}
+	}
+	return n
+}
+
+// take removes the oldest message that is due and returns it; it is valid until the next call. It
+// says false if there is none, because handling the one before it cleared the others.
 func (e *early) take() (*wire.Header, wire.Message, bool) {
 	if e.current != nil {
-		e.free, e.current = append(e.free, e.current), nil
+		e.recycle(e.current)
+		e.current = nil
 	}
-	if len(e.kept) == 0 {
-		return nil, nil, false
+	for i := range e.kept {
+		if e.kept[i].due {
+			e.current = e.remove(i)
+			h, m, err := e.decoder.Decode(e.current)
+			if err != nil {
+				panic("invariant broken: what was encoded can be decoded")
+			}
+			return h, m, true
+		}
 	}
-	e.current = e.kept[0]
-	e.kept = e.kept[:copy(e.kept, e.kept[1:])]
-	e.bytes -= len(e.current)
-	h, m, err := e.decoder.Decode(e.current)
-	if err != nil {
-		panic("invariant broken: what was encoded can be decoded")
+	return nil, nil, false
+}
+
+// forgetOldest makes room for one message where there may be some that nobody waits for any more.
+func (e *early) forgetOldest() { e.recycle(e.remove(0)) }
+
+func (e *early) remove(i int) []byte {
+	b := e.kept[i].bytes
+	e.kept = e.kept[:i+copy(e.kept[i:], e.kept[i+1:])]
+	e.bytes -= len(b)
+	return b
+}
+
+// recycle keeps a buffer for another message. All of them together hold no more than earlyBytes.
+func (e *early) recycle(b []byte) {
+	if cap(b) <= earlyBytes/earlyMax && len(e.free) < earlyMax {
+		e.free = append(e.free, b)
 	}
-	return h, m, true
 }
 
 // clear forgets all messages.
-func (e *early) clear() { e.kept, e.bytes, e.ready = nil, 0, false }
+func (e *early) clear() { e.kept, e.bytes = nil, 0 }

@@ -132,6 +132,9 @@ func (r *Replica) onRequest(now time.Duration, h *wire.Header, m *wire.Request, 
 	}
 	next := r.nextRequest(h.From, m)
 	if m.First > next {
+		if r.primary.early.isFull() {
+			r.primary.early.forgetOldest() // its client repeats it, or is gone
+		}
 		return r.primary.early.keep(h, m)
 	}
 	r.resendResults(h.From, m, out)
@@ -152,8 +155,8 @@ func (r *Replica) onRequest(now time.Duration, h *wire.Header, m *wire.Request, 
 		if why = r.appendOp(h.From, &e, out); why != 0 {
 			break
 		}
-		r.primary.early.ready = true
 	}
+	r.primary.early.wake(h.From)
 	return why
 }
 
@@ -271,12 +274,12 @@ func (r *Replica) appendNew(first wire.OpNumber, entries wire.Entries, out *Effe
 	for op := first; entries.Next(&e); op++ {
 		if op > r.log.head {
 			r.log.append(&e)
-			r.backup.early.ready = true
 		} else if own := r.log.entry(op); own.View != e.View || own.Client != e.Client || own.Request != e.Request {
 			r.halt(Diverged, out)
 			return false
 		}
 	}
+	r.backup.early.wake(r.primaryOf(r.view))
 	return true
 }
 

@@ -195,7 +195,7 @@ func (r *Replica) stage(now time.Duration, m *wire.Log, out *Effects) Reason {
 	case fetchBestLog:
 		r.tryStart(now, out)
 	case fetchCommitted:
-		r.backup.early.ready = true
+		r.backup.early.wake(r.primaryOf(r.view))
 	case fetchRecovery:
 		r.finishRecovery(now, out)
 	}

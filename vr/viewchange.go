@@ -348,7 +348,7 @@ func (r *Replica) becomeNormal(now time.Duration, commit wire.OpNumber, out *Eff
 	r.timers.stopAll()
 	r.primary = primary{}
 	r.backup = backup{early: r.backup.early, heard: now}
-	r.backup.early.ready = true
+	r.backup.early.wake(r.primaryOf(r.view))
 	out.event(Event{Kind: EventViewStarted, View: r.view, Op: r.log.head, Peer: r.primaryOf(r.view)})
 	if r.isPrimary() {
 		r.becomePrimary(now)
