@@ -74,7 +74,7 @@ func (c *cause) arrow() arrow {
 	a := arrow{
 		X1: c.from.X + direction*c.from.Width/2, Y1: c.from.Y,
 		X2: c.to.X - direction*(c.to.Width/2+2), Y2: c.to.Y,
-		Text: c.message, Inferred: true,
+		Text: c.message,
 	}
 	near, far, drop := a.X2, a.X1, labelAbove
 	if c.gathered {

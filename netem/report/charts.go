@@ -94,7 +94,7 @@ func throughput(run seen, h highest, faults []fault, s scale) chart {
 	}
 	if last := len(answered); last > 0 {
 		answered = append(answered, point{s.span, answered[last-1].value})
-		addSteps(p, answered, inkBlue)
+		addSteps(p, answered, []point{{}, {at: s.span}}, inkBlue)
 	}
 	keys := []key{{inkBlue, solid, true, "acknowledged"}}
 	if len(unanswered) > 0 {
@@ -223,25 +223,21 @@ func lost(run seen, h highest, faults []fault, s scale) chart {
 	p := newPlot(s, 0, h.lost*1.08)
 	linear(p, wholeOrShort)
 	var keys []key
-	// The whole stack is drawn first, and what is below over it.
-	for reason := len(lossKeys) - 1; reason >= 0; reason-- {
-		var points []point
-		some := false
+	floor := make([]point, len(run.losses))
+	for i := range run.losses {
+		floor[i].at = run.losses[i].at
+	}
+	for reason := range lossKeys {
+		points := slices.Clone(floor)
 		for i := range run.losses {
-			l := &run.losses[i]
-			some = some || l.reasons[reason] > 0
-			sum := 0.0
-			for _, x := range l.reasons[:reason+1] {
-				sum += x
-			}
-			points = append(points, point{l.at, sum})
+			points[i].value += run.losses[i].reasons[reason]
 		}
-		if some {
-			addSteps(p, points, lossKeys[reason].Ink)
+		if !slices.Equal(points, floor) {
+			addLayer(p, points, floor, lossKeys[reason].Ink)
 			keys = append(keys, lossKeys[reason].key)
+			floor = points
 		}
 	}
-	slices.Reverse(keys)
 	c := newChart("Datagrams lost per second, on all links", p, faults, s)
 	c.Legend = keys
 	if len(keys) == 0 {

@@ -10,7 +10,6 @@ import (
 
 	"vrnode/netem/result"
 	"vrnode/vr"
-	"vrnode/wire"
 )
 
 // TestAxesMeet: what the plot library draws begins and ends where the template's axes do.
@@ -54,6 +53,7 @@ func TestWords(t *testing.T) {
 		count(7): "7", count(1234567): "1\u2009234\u2009567", count(-123456): "-123\u2009456",
 		percent(0): "0 %", percent(0.0909): "9.09 %", percent(1): "100 %",
 		ellipsis("abc", 3): "abc", ellipsis("ünïcode", 4): "ünï…", ellipsis("abc", -1): "",
+		bare(10 * time.Millisecond): "10 ms", bare(100 * time.Second): "100 s", bare(1500 * time.Microsecond): "1.5 ms", bare(0): "–",
 		plain(1500 * time.Millisecond): "1.5", size(31 << 20): "31.0 MiB",
 	} {
 		if got != want {
@@ -77,17 +77,17 @@ func TestLabelsDoNotOverlap(t *testing.T) {
 	type extent struct{ begin, end length }
 	taken := make([][]extent, rows)
 	for _, b := range bars {
-		e := extent{min(b.X, b.TextX), max(b.X+b.Width, b.TextX+textWidth(b.Label))}
+		e := extent{min(b.X, b.TextX), max(b.X+b.Width, b.TextX+textWidth(b.Short))}
 		if b.Before {
-			e = extent{b.TextX - textWidth(b.Label), b.X + b.Width}
+			e = extent{b.TextX - textWidth(b.Short), b.X + b.Width}
 		}
 		if e.begin < 0 || e.end > s.Width {
-			t.Errorf("%q is from %v to %v", b.Label, e.begin, e.end)
+			t.Errorf("%q is from %v to %v", b.Short, e.begin, e.end)
 		}
 		row := int(b.Y / barPitch)
 		for _, other := range taken[row] {
 			if e.begin < other.end && other.begin < e.end {
-				t.Errorf("%q is on another in row %d", b.Label, row)
+				t.Errorf("%q is on another in row %d", b.Short, row)
 			}
 		}
 		taken[row] = append(taken[row], e)
@@ -100,13 +100,16 @@ func TestFaults(t *testing.T) {
 		{At: 2 * time.Second, Kind: result.FaultBegin, Fault: 2, Name: "links"},
 		{At: time.Second, Kind: result.FaultBegin, Fault: 1, Name: "crash", Text: "crash replica 1", Replicas: []int{1}},
 		{At: 3 * time.Second, Kind: result.FaultEnd, Fault: 1},
-		{At: 4 * time.Second, Kind: result.FaultBegin, Fault: 3, Name: "heal"},
+		{At: 4 * time.Second, Kind: result.FaultBegin, Name: "heal"},
+		{At: 4 * time.Second, Kind: result.FaultEnd, Name: "heal"},
+		{At: 6 * time.Second, Kind: result.FaultBegin, Name: "heal"},
 		{At: 5 * time.Second, Kind: result.FaultEnd, Fault: 9},
 	}, s)
 	want := []fault{
 		{Number: 1, Name: "crash", Text: "crash replica 1", Begin: time.Second, End: 3 * time.Second, replicas: []int{1}},
 		{Number: 2, Name: "links", Text: "links", Begin: 2 * time.Second, End: s.span},
-		{Number: 3, Name: "heal", Text: "heal", Begin: 4 * time.Second, End: 4 * time.Second, Moment: true},
+		{Name: "heal", Text: "heal", Begin: 4 * time.Second, End: 4 * time.Second, Moment: true},
+		{Name: "heal", Text: "heal", Begin: 6 * time.Second, End: 6 * time.Second, Moment: true},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -115,7 +118,7 @@ func TestFaults(t *testing.T) {
 
 // TestLife: who crashes is down until its process starts, and who is only silent is what it was.
 func TestLife(t *testing.T) {
-	r := &result.Run{Manifest: result.Manifest{Replicas: 1}, Events: []result.Event{
+	events := []result.Event{
 		{At: 1, Kind: result.Process, Replica: 1, Name: "start"},
 		{At: 2, Kind: result.Said, Replica: 1, Name: "view-started", View: 4, Primary: 1},
 		{At: 2, Kind: result.Said, Replica: 2, Name: "view-started", View: 4, Primary: 1},
@@ -125,9 +128,9 @@ func TestLife(t *testing.T) {
 		{At: 6, Kind: result.Process, Replica: 1, Name: "exit"},
 		{At: 7, Kind: result.Process, Replica: 1, Name: "start"},
 		{At: 8, Kind: result.Said, Replica: 1, Name: "halted"},
-	}}
+	}
 	var got []string
-	for _, g := range lanesOf(r, nil, scale{span: 9, Width: widthAlone})[0].Segments {
+	for _, g := range lanesOf(events, 1, nil, scale{span: 9, Width: widthAlone})[0].Segments {
 		got = append(got, fmt.Sprintf("%d-%d %s", g.Begin, g.End, g.words()))
 	}
 	want := []string{
@@ -206,16 +209,32 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// TestIgnoredIsAMessage: an event about a message that was ignored is drawn as one, in the words
-// of package vr.
-func TestIgnoredIsAMessage(t *testing.T) {
-	said := vr.Event{Kind: vr.EventIgnored, Peer: 1, Message: wire.KindStartView}
-	q := sequence{Lines: []lifeline{{1, 100}, {2, 300}}}
-	if n := q.show(&result.Event{Kind: result.Said, Replica: 2, Name: said.Kind.String(), Text: said.String()}, 0); n != 1 {
-		t.Fatalf("%q takes %d rows", said.String(), n)
+// TestChanges: a view change begins with the suspicion that led to it, and ends when those who took
+// part are normal.
+func TestChanges(t *testing.T) {
+	said := func(at, replica int, name string, view uint64) result.Event {
+		return result.Event{At: ms(at), Kind: result.Said, Replica: replica, Name: name, View: view, Primary: 2}
 	}
-	if a := q.Arrows[0]; a.X1 != 100 || a.X2 != 300 || a.Text != "StartView is ignored" || a.Inferred {
-		t.Errorf("got %+v", a)
+	events := []result.Event{
+		said(0, 3, "suspected", 0),
+		said(5000, 2, "suspected", 0), said(5010, 3, "suspected", 0),
+		said(5020, 2, "view-change-started", 1), said(5030, 3, "view-change-started", 1),
+		said(5040, 2, "view-started", 1), said(5050, 3, "view-change-started", 1), said(5050, 3, "view-started", 1),
+		said(9000, 1, "view-change-started", 1), said(9000, 1, "view-started", 1),
+	}
+	got := changesOf(events)
+	if want := []change{{1, ms(5000), ms(5050)}}; !slices.Equal(got, want) {
+		t.Fatalf("got %v, want %v", got, want)
+	}
+	sequences, _ := sequencesOf(events, 3, scale{span: 10 * time.Second, Width: widthAlone})
+	var texts []string
+	for _, n := range sequences[0].Notes {
+		texts = append(texts, fmt.Sprintf("%d %s", n.Replica, n.Text))
+	}
+	if want := []string{
+		"2 suspects v0", "3 suspects v0", "2 promises v1", "3 promises v1", "2 primary, n=0", "3 backup, n=0",
+	}; !slices.Equal(texts, want) {
+		t.Errorf("got %q, want %q", texts, want)
 	}
 }
 
@@ -241,7 +260,7 @@ func TestChange(t *testing.T) {
 	}
 	p99 := measures[slices.IndexFunc(measures, func(m measure) bool { return m.name == "p99" })]
 	for to, want := range map[time.Duration]string{
-		1000: "same", 1001: "same", 1020: "+2 %", 1500: "+50 % worse bad", 500: "−50 % better good",
+		1000: "same", 1001: "same", 1020: "+2 %", 1500: "+50 % worse bad", 12300: "×12.3 worse bad", 500: "−50 % better good",
 	} {
 		text, class := p99.change(&result.Figures{P99: 1000}, &result.Figures{P99: to})
 		if got := strings.TrimSpace(text + " " + class); got != want {

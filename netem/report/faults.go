@@ -14,7 +14,7 @@ const faultsMax = 200
 
 // A fault was done to the run from Begin to End.
 type fault struct {
-	Number     int
+	Number     int // 0 of a heal
 	Name, Text string
 	Begin, End time.Duration
 	// Moment: it had no duration, as a heal.
@@ -27,7 +27,10 @@ func faultsOf(events []result.Event, s scale) []fault {
 	var out []fault
 	for i := range events {
 		e := &events[i]
-		at := slices.IndexFunc(out, func(f fault) bool { return f.Number == e.Fault })
+		at := -1
+		if e.Fault > 0 {
+			at = slices.IndexFunc(out, func(f fault) bool { return f.Number == e.Fault })
+		}
 		switch {
 		case e.Kind == result.FaultBegin && at < 0 && len(out) < faultsMax:
 			out = append(out, fault{
@@ -50,18 +53,26 @@ func faultsOf(events []result.Event, s scale) []fault {
 // Title is what a pointer sees.
 func (f *fault) Title() string {
 	if f.Moment {
-		return fmt.Sprintf("%d: %s, at %s", f.Number, f.Text, moment(f.Begin))
+		return fmt.Sprintf("%s, at %s", f.Label(), moment(f.Begin))
 	}
-	return fmt.Sprintf("%d: %s, from %s to %s", f.Number, f.Text, moment(f.Begin), moment(f.End))
+	return fmt.Sprintf("%s, from %s to %s", f.Label(), moment(f.Begin), moment(f.End))
+}
+
+// Label is its text behind its number.
+func (f *fault) Label() string {
+	if f.Number == 0 {
+		return f.Text
+	}
+	return fmt.Sprintf("%d  %s", f.Number, f.Text)
 }
 
 // A bar is a fault in the rows above the replicas.
 type bar struct {
 	*fault
 	X, Width, Y length
-	// TextX is where Label begins, or ends if Before.
+	// TextX is where Short begins, or ends if Before.
 	TextX  length
-	Label  string
+	Short  string
 	Before bool
 }
 
@@ -84,17 +95,17 @@ func barsOf(faults []fault, s scale) (bars []bar, rows int) {
 	var ends []length // where each row is free again
 	for i := range faults {
 		f := &faults[i]
-		b := bar{fault: f, X: s.X(f.Begin), Label: ellipsis(fmt.Sprintf("%d  %s", f.Number, f.Text), labelMax)}
+		b := bar{fault: f, X: s.X(f.Begin), Short: ellipsis(f.Label(), labelMax)}
 		b.Width = s.Between(f.Begin, f.End)
 		b.TextX = b.X + b.Width + 5
-		begin, end := b.X, b.TextX+textWidth(b.Label)
+		begin, end := b.X, b.TextX+textWidth(b.Short)
 		if end > s.Width {
 			b.Before, b.TextX = true, b.X-5
-			begin, end = b.TextX-textWidth(b.Label), b.X+b.Width
+			begin, end = b.TextX-textWidth(b.Short), b.X+b.Width
 		}
 		if begin < 0 { // there is room inside only
 			b.Before, b.TextX = false, b.X+5
-			b.Label = ellipsis(b.Label, int((b.Width-10)/charWidth))
+			b.Short = ellipsis(b.Short, int((b.Width-10)/charWidth))
 			begin, end = b.X, b.X+b.Width
 		}
 		row := slices.IndexFunc(ends, func(free length) bool { return free+8 <= begin })

@@ -142,12 +142,12 @@ type hurt struct {
 const segmentsMax = 2000
 
 // lanesOf draws the lives of all replicas of a run.
-func lanesOf(r *result.Run, faults []fault, s scale) []lane {
-	lanes := make([]lane, replicasOf(r))
+func lanesOf(events []result.Event, replicas int, faults []fault, s scale) []lane {
+	lanes := make([]lane, replicas)
 	for i := range lanes {
 		l := &lanes[i]
 		l.Replica = i + 1
-		l.live(r.Events, s)
+		l.live(events, s)
 		for j := range faults {
 			f := &faults[j]
 			if slices.Contains(f.replicas, l.Replica) && !f.Moment {

@@ -103,6 +103,8 @@ func newLinkRow(l *result.Link, replicas int) linkRow {
 		v := f.value(l)
 		b := bullet{Name: f.Name, Requested: f.text(v.Requested), Achieved: f.text(v.Achieved)}
 		switch {
+		case l.Delivered == 0 && (l.Offered == 0 || f.Name == "delay"):
+			b.None = true // there is nothing to tell it by
 		case v.Requested > 0:
 			b.Mark = bulletMark
 			b.Bar = min(max(bulletMark*length(v.Achieved/v.Requested), 0), bulletWidth)

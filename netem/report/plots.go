@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"image/color"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -115,7 +116,7 @@ func logarithmic(p *plot.Plot) {
 	var ticks plot.ConstantTicks
 	for power := math.Floor(math.Log10(p.Y.Min)); power <= math.Log10(p.Y.Max)+1e-9; power++ {
 		if x := math.Pow(10, power); x >= p.Y.Min*(1-1e-9) {
-			ticks = append(ticks, plot.Tick{Value: x, Label: short(time.Duration(x * float64(time.Second)))})
+			ticks = append(ticks, plot.Tick{Value: x, Label: bare(time.Duration(x * float64(time.Second)))})
 		}
 	}
 	p.Y.Tick.Marker = ticks
@@ -156,14 +157,50 @@ func addPiece(p *plot.Plot, points []point, gap time.Duration, color ink, patter
 	p.Add(line)
 }
 
-// addSteps adds what stays the same between points as an area above zero.
-func addSteps(p *plot.Plot, points []point, color ink) {
-	area := must(plotter.NewLine(pairs(points)))
-	area.StepStyle = plotter.PostStep
-	area.Color = color
-	area.Width = vg.Points(1.2)
-	area.FillColor = faint(color)
-	p.Add(area)
+// addSteps adds what stays the same between points as an area above floor, which has the same
+// times.
+func addSteps(p *plot.Plot, points, floor []point, color ink) {
+	edge := steps(points)
+	below := steps(floor)
+	slices.Reverse(below)
+	area, err := plotter.NewPolygon(append(edge[:len(edge):len(edge)], below...))
+	if err != nil {
+		panic(err)
+	}
+	area.Color = faint(color)
+	area.LineStyle.Width = 0
+	line := must(plotter.NewLine(edge))
+	line.Color = color
+	line.Width = vg.Points(1.2)
+	p.Add(area, line)
+}
+
+// addLayer adds the areas of a layer, where it has any thickness.
+func addLayer(p *plot.Plot, points, floor []point, color ink) {
+	begin := 0
+	for i := range points {
+		if points[i].value > floor[i].value {
+			continue
+		}
+		if i > begin {
+			top, bottom := slices.Clone(points[begin:i+1]), slices.Clone(floor[begin:i+1])
+			top[i-begin].value, bottom[i-begin].value = top[i-begin-1].value, bottom[i-begin-1].value
+			addSteps(p, top, bottom, color)
+		}
+		begin = i + 1
+	}
+}
+
+// steps adds the corners between points.
+func steps(points []point) plotter.XYs {
+	var out plotter.XYs
+	for i, p := range points {
+		if i > 0 {
+			out = append(out, plotter.XY{X: p.at.Seconds(), Y: points[i-1].value})
+		}
+		out = append(out, plotter.XY{X: p.at.Seconds(), Y: p.value})
+	}
+	return out
 }
 
 // faint is an ink that lets through what is below.

@@ -1,11 +1,14 @@
 package report
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"vrnode/netem/result"
@@ -21,7 +24,7 @@ var pageText string
 var styleText string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"short": short, "moment": moment, "count": count, "add": func(a, b length) length { return a + b },
+	"short": short, "bare": bare, "moment": moment, "count": count, "add": func(a, b length) length { return a + b },
 }).Parse(pageText))
 
 // A page is what page.html is filled with.
@@ -48,6 +51,8 @@ type view struct {
 	Silences  []silence
 	Links     []linkTable
 	Sequences []sequence
+	// Least is the length of the shortest silence that is shown.
+	Least time.Duration
 	// Unshown is how many view changes have no diagram.
 	Unshown int
 }
@@ -93,17 +98,21 @@ func printable(r rune) rune {
 }
 
 func newView(r *result.Run, series seen, h highest, s scale) view {
+	events := slices.Clone(r.Events) // which several wrote at a time
+	slices.SortStableFunc(events, func(a, b result.Event) int { return cmp.Compare(a.At, b.At) })
 	v := view{
 		Manifest: &r.Manifest, Verdict: &r.Verdict, Outcome: verdictOf(r.Verdict.Outcome),
 		Facts: facts(&r.Manifest), Tiles: tiles(&r.Verdict.Figures),
-		Faults: faultsOf(r.Events, s), Links: linkTables(r),
+		Faults: faultsOf(events, s), Links: linkTables(r),
 	}
+	answers, _ := answersOf(r.History)
+	v.Least = silenceLeast(len(answers), s)
 	v.Silences = silencesOf(r.History, v.Faults, s)
-	v.Timeline = newTimeline(r, v.Faults, v.Silences, s)
+	v.Timeline = newTimeline(events, replicasOf(r), v.Faults, v.Silences, s)
 	v.Charts = []chart{
 		throughput(series, h, v.Faults, s), latency(series, h, v.Faults, s), lost(series, h, v.Faults, s),
 	}
-	v.Sequences, v.Unshown = sequencesOf(r, s)
+	v.Sequences, v.Unshown = sequencesOf(events, replicasOf(r), s)
 	return v
 }
 

@@ -58,10 +58,6 @@ type seam struct {
 type arrow struct {
 	X1, Y1, X2, Y2, TextX, TextY length
 	Text                         string
-	// At is when it was recorded.
-	At string
-	// Inferred: it is not recorded, but follows from the events at both ends.
-	Inferred bool
 	// Anchor is how Text is set about TextX.
 	Anchor string
 }
@@ -71,14 +67,15 @@ const (
 	sequencesMax = 12
 	rowsMax      = 40
 
-	rowPitch     length = 30
+	rowPitch     length = 34
 	rowsFrom     length = 52
-	columnLeast  length = 178
+	columnLeast  length = 200
 	sequenceLeft length = 66
 )
 
 const (
-	// late is when who comes to a view, after a pause say, is no longer part of the change to it.
+	// late is after what time a suspicion is no longer a reason for a view change, and who comes
+	// to a view, after a pause say, no longer part of the change to it.
 	late = time.Second
 	// before and behind are how much is shown around a view change, and long is it for faults.
 	long   = time.Second
@@ -87,13 +84,13 @@ const (
 )
 
 // sequencesOf draws the view changes of a run, and returns how many there are besides.
-func sequencesOf(r *result.Run, s scale) (out []sequence, omitted int) {
-	for _, c := range changesOf(r.Events) {
+func sequencesOf(events []result.Event, replicas int, s scale) (out []sequence, omitted int) {
+	for _, c := range changesOf(events) {
 		if len(out) == sequencesMax {
 			omitted++
 			continue
 		}
-		out = append(out, newSequence(r, c, s))
+		out = append(out, newSequence(events, replicas, c, s))
 	}
 	return out, omitted
 }
@@ -107,30 +104,23 @@ type change struct {
 // changesOf finds the view changes, by the views that replicas promised.
 func changesOf(events []result.Event) []change {
 	var out []change
-	suspected := time.Duration(-1) // the first since the last view change
+	var suspected []time.Duration // since the last view change
 	for i := range events {
 		e := &events[i]
 		if e.Kind != result.Said {
 			continue
 		}
 		at := slices.IndexFunc(out, func(c change) bool { return c.view == e.View })
-		switch e.Name {
-		case "suspected":
-			if suspected < 0 {
-				suspected = e.At
+		switch {
+		case e.Name == "suspected":
+			suspected = append(suspected, e.At)
+		case e.Name == "view-change-started" && at < 0:
+			c := change{view: e.View, begin: e.At, end: e.At}
+			if first := slices.IndexFunc(suspected, func(s time.Duration) bool { return e.At-s < late }); first >= 0 {
+				c.begin = suspected[first]
 			}
-		case "view-change-started":
-			if at < 0 {
-				begin := e.At
-				if suspected >= 0 && e.At-suspected < time.Minute {
-					begin = suspected
-				}
-				out = append(out, change{view: e.View, begin: begin, end: e.At})
-				suspected = -1
-				continue
-			}
-			fallthrough
-		case "view-started":
+			out, suspected = append(out, c), nil
+		case e.Name == "view-change-started" || e.Name == "view-started":
 			if at >= 0 && e.At-out[at].end < late {
 				out[at].end = e.At
 			}
@@ -176,8 +166,7 @@ func viewStarted(e *result.Event) string {
 	return fmt.Sprintf("backup, n=%d", e.Op)
 }
 
-func newSequence(r *result.Run, c change, s scale) sequence {
-	n := replicasOf(r)
+func newSequence(events []result.Event, n int, c change, s scale) sequence {
 	q := sequence{View: c.view, Begin: c.begin, End: c.end}
 	q.Width = max(s.Width, sequenceLeft+columnLeast*length(n))
 	pitch := (q.Width - sequenceLeft) / length(max(n, 1))
@@ -185,8 +174,8 @@ func newSequence(r *result.Run, c change, s scale) sequence {
 		q.Lines = append(q.Lines, lifeline{i + 1, sequenceLeft + pitch*(length(i)+0.5)})
 	}
 	row := 0
-	for i := range r.Events {
-		e := &r.Events[i]
+	for i := range events {
+		e := &events[i]
 		if !c.includes(e) {
 			continue
 		}
@@ -210,18 +199,26 @@ func (q *sequence) show(e *result.Event, row int) int {
 	at := moment(e.At)
 	switch e.Kind {
 	case result.FaultBegin, result.FaultEnd:
+		text := cmp.Or(e.Text, e.Name)
+		switch {
+		case e.Fault == 0 && e.Kind == result.FaultEnd:
+			return 0
+		case e.Kind == result.FaultEnd:
+			text = fmt.Sprintf("fault %d ends", e.Fault)
+		case e.Fault > 0:
+			text = fmt.Sprintf("fault %d: %s", e.Fault, text)
+		}
 		if row >= 0 {
-			text := fmt.Sprintf("fault %d: %s", e.Fault, cmp.Or(e.Text, e.Name))
-			if e.Kind == result.FaultEnd {
-				text = fmt.Sprintf("fault %d ends", e.Fault)
-			}
 			q.Faults = append(q.Faults, seam{at, y, ellipsis(text, int((q.Width-sequenceLeft)/charWidth)-2)})
 		}
 		return 1
 	case result.Said, result.Process:
 		how, shown := told[e.Name]
 		if !shown || e.Replica < 1 || e.Replica > len(q.Lines) {
-			return q.message(e, row)
+			return 0
+		}
+		if q.again(e) {
+			return 0
 		}
 		if row >= 0 {
 			text := how.text(e)
@@ -234,22 +231,10 @@ func (q *sequence) show(e *result.Event, row int) int {
 	return 0
 }
 
-// message draws the recorded message that an event is about, if it is about one.
-func (q *sequence) message(e *result.Event, row int) int {
-	var kind, why string
-	var from int
-	if n, _ := fmt.Sscanf(e.Text, "ignored %s from %d: %s", &kind, &from, &why); e.Name != "ignored" || n < 2 {
-		return 0
-	}
-	lines := len(q.Lines)
-	if from < 1 || from > lines || e.Replica < 1 || e.Replica > lines || from == e.Replica {
-		return 0
-	}
-	if row >= 0 {
-		y := rowsFrom + rowPitch*length(row)
-		a := arrow{X1: q.Lines[from-1].X, Y1: y, X2: q.Lines[e.Replica-1].X, Y2: y, Text: kind + " is ignored", At: moment(e.At)}
-		a.TextX, a.TextY, a.Anchor = (a.X1+a.X2)/2, y-4, "middle"
-		q.Arrows = append(q.Arrows, a)
-	}
-	return 1
+// again tells whether a replica has promised the same view before. It does when the new primary's
+// log reaches it, which is to be seen by the view's start.
+func (q *sequence) again(e *result.Event) bool {
+	return e.Name == "view-change-started" && slices.ContainsFunc(q.Notes, func(n note) bool {
+		return n.Replica == e.Replica && n.event.Name == e.Name && n.event.View == e.View
+	})
 }

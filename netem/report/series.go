@@ -70,7 +70,7 @@ const (
 	// silenceMin is the shortest time without an answer that is worth showing, and silenceFactor
 	// how many times longer than the usual it is.
 	silenceMin    = 50 * time.Millisecond
-	silenceFactor = 20
+	silenceFactor = 10
 	// silencesMax bounds the silences of a page; the longest are kept.
 	silencesMax = 40
 )
@@ -82,8 +82,7 @@ func silencesOf(calls []result.Call, faults []fault, s scale) []silence {
 	if len(calls) == 0 {
 		return nil
 	}
-	usual := (s.span - first) / time.Duration(len(answers)+1)
-	least := max(silenceMin, min(silenceFactor*usual, s.span/2))
+	least := silenceLeast(len(answers), s)
 	var out []silence
 	begin := first
 	for _, end := range append(answers, lastOf(calls)) {
@@ -97,6 +96,12 @@ func silencesOf(calls []result.Call, faults []fault, s scale) []silence {
 	slices.SortFunc(out, func(a, b silence) int { return cmp.Compare(a.Begin, b.Begin) })
 	label(out, s)
 	return out
+}
+
+// silenceLeast returns the length from which on a time without an answer is a silence.
+func silenceLeast(answers int, s scale) time.Duration {
+	usual := s.span / time.Duration(answers+1)
+	return max(silenceMin, min(silenceFactor*usual, s.span/2))
 }
 
 // answersOf returns the times of answers, sorted, and that of the first call.

@@ -156,6 +156,9 @@ func (m *measure) change(first, second *result.Figures) (text, class string) {
 	}
 	share := (b - a) / a
 	text = strings.Replace(fmt.Sprintf("%+.0f %%", 100*share), "-", "−", 1)
+	if b > 3*a {
+		text = "×" + digits(b/a)
+	}
 	switch {
 	case math.Abs(share) < unnoticed:
 		return "same", ""

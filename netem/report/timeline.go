@@ -23,8 +23,8 @@ const (
 	silentPitch length = 30
 )
 
-func newTimeline(r *result.Run, faults []fault, silences []silence, s scale) timeline {
-	t := timeline{scale: s, Faults: faults, Lanes: lanesOf(r, faults, s), Silent: silences}
+func newTimeline(events []result.Event, replicas int, faults []fault, silences []silence, s scale) timeline {
+	t := timeline{scale: s, Faults: faults, Lanes: lanesOf(events, replicas, faults, s), Silent: silences}
 	bars, rows := barsOf(faults, s)
 	t.Bars = bars
 	for i := range t.Bars {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -21,6 +22,18 @@ func short(d time.Duration) string {
 		}
 	}
 	return strconv.FormatInt(int64(d), 10) + " ns"
+}
+
+// bare is short without zeros that tell nothing.
+func bare(d time.Duration) string {
+	number, unit, found := strings.Cut(short(d), " ")
+	if !found {
+		return number
+	}
+	if strings.Contains(number, ".") {
+		number = strings.TrimRight(strings.TrimRight(number, "0"), ".")
+	}
+	return number + " " + unit
 }
 
 // moment writes a point in time.
