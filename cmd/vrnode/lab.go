@@ -43,7 +43,7 @@ Exit codes:
 		Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newLabList(), newLabRun(), newLabReplay())
+	cmd.AddCommand(newLabList(), newLabDoctor(), newLabPlan(), newLabRun(), newLabMatrix(), newLabReplay(), newLabReport())
 	return cmd
 }
 
@@ -83,8 +83,8 @@ type backend struct {
 	name, about string
 	canDo       scenario.Capabilities
 	open        func(*scenario.Scenario) (lab.Backend, error)
-	// lacks says what is missing on this machine, "" if nothing is.
-	lacks func() string
+	// lacks says what is missing on a machine, "" if nothing is.
+	lacks func([]lab.Finding) string
 }
 
 var backends = []backend{
@@ -93,7 +93,7 @@ var backends = []backend{
 		open: func(s *scenario.Scenario) (lab.Backend, error) {
 			return relay.New(s.Replicas, s.Workload.Clients, s.Seed)
 		},
-		lacks: func() string { return "" },
+		lacks: func([]lab.Finding) string { return "" },
 	},
 }
 

@@ -123,6 +123,9 @@ func (l *labRunner) run(ctx context.Context, cell *scenario.Cell, text []byte, p
 	if closed := network.Close(); err == nil {
 		err = closed
 	}
+	if err == nil {
+		err = writeReport(filepath.Join(run.Dir, result.ReportFile), run)
+	}
 	return run, invalid(err)
 }
 

@@ -247,7 +247,11 @@ func (d *driver) drop(ctx context.Context, a *scenario.Drop, lasts time.Duration
 	if err != nil {
 		return err
 	}
-	d.drops = append(d.drops, dropped{a.String(), a.Count, lost})
+	want := a.Count
+	if lasts > 0 {
+		want = 1 // as many as come in that time
+	}
+	d.drops = append(d.drops, dropped{a.String(), want, lost})
 	d.begin(result.Event{Name: "drop", Text: a.String(), Links: directions(where)}, lasts, func() error { stop(); return nil })
 	return nil
 }

@@ -22,6 +22,9 @@ const (
 	// allowance is how far a figure may be off on top, as a share of itself. It covers what the
 	// models of the kernel and of this package do not share.
 	allowance = 0.1
+	// rare is how many events more than that chance may bring. Where few are expected, they are
+	// not spread as many are.
+	rare = 3
 )
 
 // Deviations compares what a link was asked to do, in a time in which its settings did not change,
@@ -35,9 +38,14 @@ func (s *Settings) Deviations(c *Counters, slack time.Duration) []Deviation {
 		}
 	}
 	share := func(what string, p float64, n, of uint64, spread float64) {
-		if of > 0 {
-			check(what, p, float64(n)/float64(of), sigmas*spread*math.Sqrt(p*(1-p)/float64(of))+allowance*p)
+		if of == 0 {
+			return
 		}
+		tolerance := sigmas*spread*math.Sqrt(p*(1-p)/float64(of)) + allowance*p
+		if p > 0 {
+			tolerance += rare * spread / float64(of)
+		}
+		check(what, p, float64(n)/float64(of), tolerance)
 	}
 	if s.Down {
 		share("delivered while down", 0, c.Delivered, c.Offered, 1)
