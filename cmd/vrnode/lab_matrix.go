@@ -83,7 +83,7 @@ func (m *matrix) run(cmd *cobra.Command, l *labRunner, cell *scenario.Cell, text
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return cmd.Context().Err()
+	return invalid(cmd.Context().Err())
 }
 
 // matrixColumn is the least width of a column, since lines are printed one by one.

@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -47,9 +46,11 @@ the verdict. The dice fall the same; what follows from the timing of the machine
 			if err != nil {
 				return usage("%w", err)
 			}
-			cells := s.Cells()
-			i := slices.IndexFunc(cells, func(c scenario.Cell) bool { return c.String() == old.Manifest.Cell })
-			return l.print(cmd, &cells[max(i, 0)], text)
+			cell, err := cellNamed(s, old.Manifest.Cell)
+			if err != nil {
+				return err
+			}
+			return l.print(cmd, cell, text)
 		},
 	}
 	l.addTo(cmd)

@@ -37,6 +37,7 @@ func (l *labRunner) addTo(cmd *cobra.Command) {
 
 func newLabRun() *cobra.Command {
 	l := new(labRunner)
+	which := ""
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO",
 		Short: "Run one scenario and judge it",
@@ -45,9 +46,11 @@ runs/NAME/latest is the last of these.
 
 Ctrl-C heals the network, ends the replicas and still writes the result, which is then invalid.
 
-A scenario with a matrix is run as its first cell; vrnode lab matrix runs all of them.`,
+A scenario with a matrix is run as its first cell, or as the one that --cell names; vrnode lab matrix
+runs all of them.`,
 		Example: `  vrnode lab run primary-crash
-  vrnode lab run netem/scenarios/burst-loss.yaml --seed 7 -o json`,
+  vrnode lab run netem/scenarios/burst-loss.yaml --seed 7 -o json
+  vrnode lab run grid --cell 'loss=5% delay=50ms'`,
 		Args: oneScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l.seeded = cmd.Flags().Changed("seed")
@@ -55,12 +58,27 @@ A scenario with a matrix is run as its first cell; vrnode lab matrix runs all of
 			if err != nil {
 				return err
 			}
-			cell := s.Cells()[0]
-			return l.print(cmd, &cell, text)
+			cell, err := cellNamed(s, which)
+			if err != nil {
+				return err
+			}
+			return l.print(cmd, cell, text)
 		},
 	}
 	l.addTo(cmd)
+	cmd.Flags().StringVar(&which, "cell", "", "the cell of the matrix to run")
 	return cmd
+}
+
+// cellNamed returns a cell of a matrix, the first if no name is given.
+func cellNamed(s *scenario.Scenario, name string) (*scenario.Cell, error) {
+	cells := s.Cells()
+	for i := range cells {
+		if name == "" || cells[i].String() == name {
+			return &cells[i], nil
+		}
+	}
+	return nil, usage("--cell %q: there is none of that name; the first is %q", name, cells[0].String())
 }
 
 func oneScenario(cmd *cobra.Command, args []string) error {
@@ -114,7 +132,7 @@ func (l *labRunner) run(ctx context.Context, cell *scenario.Cell, text []byte, p
 	}
 	run, err := lab.Run(ctx, lab.Options{
 		Scenario: &s, Cell: cell.String(), Text: text, Network: network, Program: program, Root: l.root,
-		Version: version(), Reproduce: fmt.Sprintf("vrnode lab run %s --backend %s --seed %d", s.File, kind.name, s.Seed),
+		Version: version(), Reproduce: reproduce(&s, cell.String(), kind.name),
 		Progress: progress,
 	})
 	if progress != nil {
@@ -127,6 +145,15 @@ func (l *labRunner) run(ctx context.Context, cell *scenario.Cell, text []byte, p
 		err = writeReport(filepath.Join(run.Dir, result.ReportFile), run)
 	}
 	return run, invalid(err)
+}
+
+// reproduce returns the command that runs a scenario again.
+func reproduce(s *scenario.Scenario, cell, backend string) string {
+	command := fmt.Sprintf("vrnode lab run %s --backend %s --seed %d", s.File, backend, s.Seed)
+	if cell != "" {
+		command += fmt.Sprintf(" --cell '%s'", cell)
+	}
+	return command
 }
 
 // vrnode returns the path of the program that replicas run.

@@ -33,8 +33,12 @@ func (r *run) judge(links []result.Link) result.Verdict {
 	if r.workload == nil {
 		return v
 	}
+	history, complete := r.workload.past()
+	if !complete {
+		v.Why = append(v.Why, fmt.Sprintf("the clients stopped after %d calls, which is as many as are judged: set a rate", callsMax))
+	}
 	t := &trial{
-		scenario: r.Scenario, history: r.workload.calls(), events: r.watcher.all(),
+		scenario: r.Scenario, history: history, events: r.watcher.all(),
 		lasted: r.Scenario.Workload.Duration, settled: r.settled, lost: r.lost, rss: r.watcher.peak(),
 	}
 	v.Figures = t.figures()

@@ -27,11 +27,15 @@ type workload struct {
 	stopStart, stopWait context.CancelFunc
 	idle                sync.WaitGroup
 	numbers             atomic.Int64
+	calls               atomic.Int64 // that were begun
 	closed              sync.Once
 
 	mu      sync.Mutex
 	history []result.Call
 }
+
+// callsMax bounds the history, since a judge has to remember where it was after each call.
+const callsMax = 50_000
 
 // newWorkload makes the clients, each at its site.
 func newWorkload(b Backend, s *scenario.Scenario, folder *result.Folder) (*workload, error) {
@@ -71,7 +75,7 @@ func (w *workload) work(i int, load *scenario.Workload, dice *rand.Rand) {
 	}
 	for {
 		sleep(w.starting, next-time.Since(w.began))
-		if w.starting.Err() != nil {
+		if w.starting.Err() != nil || w.calls.Add(1) > callsMax {
 			return
 		}
 		command := "read"
@@ -146,9 +150,9 @@ func (w *workload) close() {
 	})
 }
 
-// calls returns the history.
-func (w *workload) calls() []result.Call {
+// past returns the history, and whether it had room for all calls.
+func (w *workload) past() (history []result.Call, complete bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.history
+	return w.history, w.calls.Load() <= callsMax
 }
