@@ -95,7 +95,7 @@ func settle(t *testing.T, r *Relay, d scenario.Direction, offered uint64) link.C
 	return link.Counters{}
 }
 
-var there, back = scenario.Direction{From: 1, To: 2}, scenario.Direction{From: 2, To: 1}
+var there = scenario.Direction{From: 1, To: 2}
 
 // TestAddresses: what comes from a site comes from the address that the receiver has for it.
 func TestAddresses(t *testing.T) {
