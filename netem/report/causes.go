@@ -1,5 +1,11 @@
 package report
 
+import (
+	"slices"
+
+	"vrnode/netem/result"
+)
+
 // A cause is a message that one event of a view change must have had from another, by the rules of
 // the protocol: nobody records the messages themselves.
 type cause struct {
@@ -18,9 +24,10 @@ type cause struct {
 //   - the others start it when the primary tells them.
 func causesOf(notes []note, view uint64) []cause {
 	var (
-		suspects, promises []*note
-		start              *note // of the primary
-		out                []cause
+		suspected []*result.Event
+		promises  []*note
+		start     *note // of the primary
+		out       []cause
 	)
 	for i := range notes {
 		n := &notes[i]
@@ -30,13 +37,14 @@ func causesOf(notes []note, view uint64) []cause {
 		}
 		switch e.Name {
 		case "suspected":
-			suspects = append(suspects, n)
+			suspected = append(suspected, e)
 		case "view-change-started":
 			if len(promises) > 0 {
 				out = append(out, cause{promises[0], n, "JoinView", false})
 			} else {
-				for _, s := range suspects {
-					out = append(out, cause{s, n, "StartViewChange", true})
+				for _, vote := range votesFor(e, suspected) {
+					from := slices.IndexFunc(notes, func(n note) bool { return n.event == vote })
+					out = append(out, cause{&notes[from], n, "StartViewChange", true})
 				}
 			}
 			promises = append(promises, n)
@@ -92,7 +100,7 @@ func (c *cause) arrow() arrow {
 const (
 	// labelGap is between an arrow's end and its label. Who is told of a view change tells others
 	// of it next, so labels of what arrives are above their arrows and labels of what leaves below.
-	labelGap   length = 14
+	labelGap   length = 10
 	labelAbove length = -3
 	labelBelow length = 11
 )

@@ -192,15 +192,15 @@ func TestLosses(t *testing.T) {
 func TestCauses(t *testing.T) {
 	var notes []note
 	for _, e := range []result.Event{
-		{Replica: 2, Name: "suspected", View: 0}, {Replica: 3, Name: "suspected", View: 0},
-		{Replica: 3, Name: "view-change-started", View: 1}, {Replica: 2, Name: "view-change-started", View: 1},
-		{Replica: 2, Name: "view-started", View: 1, Primary: 2}, {Replica: 3, Name: "view-started", View: 1, Primary: 2},
+		{Replica: 1, Name: "suspected", View: 2}, {Replica: 2, Name: "suspected", View: 3}, {Replica: 3, Name: "suspected", View: 3},
+		{Replica: 3, Name: "view-change-started", View: 4}, {Replica: 2, Name: "view-change-started", View: 4},
+		{Replica: 2, Name: "view-started", View: 4, Primary: 2}, {Replica: 3, Name: "view-started", View: 4, Primary: 2},
 		{Replica: 1, Name: "view-started", View: 9, Primary: 2},
 	} {
 		notes = append(notes, note{Replica: e.Replica, event: &e})
 	}
 	var got []string
-	for _, c := range causesOf(notes, 1) {
+	for _, c := range causesOf(notes, 4) {
 		got = append(got, fmt.Sprintf("%d %s %d", c.from.Replica, c.message, c.to.Replica))
 	}
 	want := []string{"2 StartViewChange 3", "3 JoinView 2", "3 DoViewChange 2", "2 StartView 3"}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"vrnode/netem/result"
@@ -11,9 +12,18 @@ import (
 type linkTable struct {
 	Title string
 	Open  bool
-	Rows  []linkRow
+	// Columns are the names of the figures.
+	Columns []string
+	Groups  []linkGroup
 	// Omitted is how many rows are left out.
 	Omitted int
+	rows    int
+}
+
+// A linkGroup is what the same was asked of.
+type linkGroup struct {
+	Requested string
+	Rows      []linkRow
 }
 
 // linkRowsMax bounds the rows of a table. Rows with a deviation are kept whatever happens, up to
@@ -22,8 +32,7 @@ const linkRowsMax = 120
 
 // A linkRow is one direction in a time in which its settings did not change.
 type linkRow struct {
-	From, To, When, Requested string
-	Delivered                 string
+	From, To, When, Delivered string
 	Figures                   []bullet
 	P50, P99                  string
 	Deviations                []string
@@ -63,41 +72,52 @@ func seconds(x float64) string { return short(time.Duration(x * float64(time.Sec
 // linkTables sorts the links into those between replicas and those of clients.
 func linkTables(r *result.Run) []linkTable {
 	tables := []linkTable{{Title: "Between replicas", Open: true}, {Title: "Between clients and replicas"}}
+	for i := range tables {
+		for _, f := range figures {
+			tables[i].Columns = append(tables[i].Columns, f.Name)
+		}
+	}
 	for i := range r.Links {
 		l := &r.Links[i]
 		t := &tables[0]
 		if max(l.From, l.To) > r.Manifest.Replicas {
 			t = &tables[1]
 		}
-		t.add(newLinkRow(l, r.Manifest.Replicas))
+		t.add(l.Requested, newLinkRow(l, r.Manifest.Replicas))
 	}
 	kept := tables[:0]
 	for _, t := range tables {
-		if len(t.Rows) > 0 {
+		if t.rows > 0 {
 			kept = append(kept, t)
 		}
 	}
 	return kept
 }
 
-func (t *linkTable) add(row linkRow) {
+func (t *linkTable) add(requested string, row linkRow) {
 	room := linkRowsMax
 	if len(row.Deviations) > 0 {
 		room, t.Open = 2*linkRowsMax, true
 	}
-	if len(t.Rows) >= room {
+	if t.rows >= room {
 		t.Omitted++
 		return
 	}
-	t.Rows = append(t.Rows, row)
+	t.rows++
+	at := slices.IndexFunc(t.Groups, func(g linkGroup) bool { return g.Requested == requested })
+	if at < 0 {
+		at = len(t.Groups)
+		t.Groups = append(t.Groups, linkGroup{Requested: requested})
+	}
+	t.Groups[at].Rows = append(t.Groups[at].Rows, row)
 }
 
 func newLinkRow(l *result.Link, replicas int) linkRow {
 	row := linkRow{
 		From: site(l.From, replicas), To: site(l.To, replicas),
 		When:      plain(l.Begin) + " – " + plain(l.End) + " s",
-		Requested: l.Requested, Delivered: count(int(l.Delivered)) + " of " + count(int(l.Offered)),
-		P50: short(l.P50), P99: short(l.P99), Deviations: l.Deviations,
+		Delivered: count(int(l.Delivered)) + " of " + count(int(l.Offered)),
+		P50:       short(l.P50), P99: short(l.P99), Deviations: l.Deviations,
 	}
 	for _, f := range figures {
 		v := f.value(l)

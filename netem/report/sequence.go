@@ -67,9 +67,9 @@ const (
 	sequencesMax = 12
 	rowsMax      = 40
 
-	rowPitch     length = 34
+	rowPitch     length = 38
 	rowsFrom     length = 52
-	columnLeast  length = 200
+	columnLeast  length = 210
 	sequenceLeft length = 66
 )
 
@@ -104,7 +104,7 @@ type change struct {
 // changesOf finds the view changes, by the views that replicas promised.
 func changesOf(events []result.Event) []change {
 	var out []change
-	var suspected []time.Duration // since the last view change
+	var suspected []*result.Event
 	for i := range events {
 		e := &events[i]
 		if e.Kind != result.Said {
@@ -113,13 +113,12 @@ func changesOf(events []result.Event) []change {
 		at := slices.IndexFunc(out, func(c change) bool { return c.view == e.View })
 		switch {
 		case e.Name == "suspected":
-			suspected = append(suspected, e.At)
+			suspected = append(suspected, e)
 		case e.Name == "view-change-started" && at < 0:
-			c := change{view: e.View, begin: e.At, end: e.At}
-			if first := slices.IndexFunc(suspected, func(s time.Duration) bool { return e.At-s < late }); first >= 0 {
-				c.begin = suspected[first]
+			out = append(out, change{view: e.View, begin: e.At, end: e.At})
+			if votes := votesFor(e, suspected); len(votes) > 0 {
+				out[len(out)-1].begin = votes[0].At
 			}
-			out, suspected = append(out, c), nil
 		case e.Name == "view-change-started" || e.Name == "view-started":
 			if at >= 0 && e.At-out[at].end < late {
 				out[at].end = e.At
@@ -127,6 +126,24 @@ func changesOf(events []result.Event) []change {
 		}
 	}
 	return out
+}
+
+// votesFor returns the suspicions for which a replica promised a view: the recent ones of the
+// highest view before it.
+func votesFor(promise *result.Event, suspected []*result.Event) []*result.Event {
+	var votes []*result.Event
+	for _, s := range suspected {
+		if s.View >= promise.View || promise.At-s.At >= late {
+			continue
+		}
+		if len(votes) > 0 && s.View > votes[0].View {
+			votes = nil
+		}
+		if len(votes) == 0 || s.View == votes[0].View {
+			votes = append(votes, s)
+		}
+	}
+	return votes
 }
 
 // includes tells whether a diagram shows an event: what happened around the view change, and what
