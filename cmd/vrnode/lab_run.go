@@ -30,9 +30,13 @@ type labRunner struct {
 func (l *labRunner) addTo(cmd *cobra.Command) {
 	l.backend.addTo(cmd)
 	l.output.addTo(cmd, "text", "json")
+	l.addFolder(cmd)
+	cmd.Flags().Uint64Var(&l.seed, "seed", 0, "use another seed than that of the file")
+}
+
+func (l *labRunner) addFolder(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&l.root, "runs", "runs", "the folder for results")
 	cmd.Flags().StringVar(&l.program, "program", "", "the vrnode whose replicas are run (default: this one)")
-	cmd.Flags().Uint64Var(&l.seed, "seed", 0, "use another seed than that of the file")
 }
 
 func newLabRun() *cobra.Command {

@@ -39,7 +39,7 @@ func (r *run) judge(links []result.Link) result.Verdict {
 	}
 	t := &trial{
 		scenario: r.Scenario, history: history, events: r.watcher.all(),
-		lasted: r.Scenario.Workload.Duration, settled: r.settled, lost: r.lost, rss: r.watcher.peak(),
+		lasted: r.worked, settled: r.settled, lost: r.lost, rss: r.watcher.peak(),
 	}
 	v.Figures = t.figures()
 	for i := range r.Scenario.Expect {

@@ -48,6 +48,8 @@ type run struct {
 	watcher   *watcher
 	workload  *workload
 	driver    *driver
+	// worked is until when clients began calls.
+	worked time.Duration
 	// settled and lost tell how the replicas were in the end: all alike, or without memory.
 	settled, lost bool
 	// troubles are why the run is not the experiment that was asked for.
@@ -110,6 +112,7 @@ func (r *run) run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		r.trouble("interrupted after %v", time.Since(r.began).Round(time.Millisecond))
 	}
+	r.worked = time.Since(r.began)
 	r.workload.stop()
 	r.driver.heal()
 	if ctx.Err() == nil {
