@@ -47,7 +47,8 @@ const (
 	abdicateTimeout        = 2 * suspectTimeout  // a primary unheard by its group for this long falls silent
 	viewChangeTimeout      = 100 * time.Millisecond
 	viewChangeDoublingsMax = 6
-	viewChangeInterval     = 20 * time.Millisecond // between repeats of JoinView, DoViewChange, GetView
+	viewChangeInterval     = 20 * time.Millisecond  // between repeats of JoinView, DoViewChange, GetView
+	startViewIntervalMax   = 500 * time.Millisecond // between StartViews to one replica that asks for it
 	prepareResendMin       = 20 * time.Millisecond
 	prepareResendMax       = 200 * time.Millisecond
 	fetchIntervalMin       = 50 * time.Millisecond // between repeats of GetLog

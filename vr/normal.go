@@ -23,8 +23,16 @@ type primary struct {
 	seq       uint64                         // of the last heartbeat
 	silent    bool                           // abdicated
 	resend    [wire.MembersMax]resend
-	proposals map[wire.Peer]proposal // clients with ops above applied; at most windowOps
+	proposals map[wire.Peer]proposal // clients with ops above applied
 	early     early                  // Requests that came before an earlier one of their client
+	// startViews says when each replica may next have a StartView.
+	startViews [wire.MembersMax]pace
+}
+
+// pace spaces out what is sent again and again.
+type pace struct {
+	wait time.Duration
+	at   time.Duration
 }
 
 // resend watches one backup for progress.
@@ -71,6 +79,7 @@ func (r *Replica) becomePrimary(now time.Duration) {
 func (p *primary) forget(seat int) {
 	p.match[seat] = 0
 	p.resend[seat] = resend{}
+	p.startViews[seat] = pace{}
 }
 
 // propose remembers that the client of the op has it in the log.

@@ -102,7 +102,7 @@ func (r *Replica) handle(now time.Duration, h *wire.Header, m wire.Message, out 
 	case *wire.StartView:
 		return r.onStartView(now, h, m, out)
 	case *wire.GetView:
-		return r.onGetView(h, out)
+		return r.onGetView(now, h, out)
 	case *wire.ViewChangeProgress:
 		return r.onViewChangeProgress(now, h, m)
 	case *wire.GetLog:

@@ -103,7 +103,7 @@ func (r *Replica) onVoteTimer(now time.Duration, out *Effects) { r.suspect(now, 
 func (r *Replica) onStartViewChange(now time.Duration, h *wire.Header, out *Effects) Reason {
 	switch {
 	case h.View < r.view:
-		r.hint(h, out)
+		r.hint(now, h, out)
 		return OldView
 	case h.View > r.view:
 		r.startViewChange(now, h.View, out)
@@ -119,9 +119,9 @@ func (r *Replica) onStartViewChange(now time.Duration, h *wire.Header, out *Effe
 }
 
 // hint tells a replica that asks about an old view of the present one.
-func (r *Replica) hint(h *wire.Header, out *Effects) {
+func (r *Replica) hint(now time.Duration, h *wire.Header, out *Effects) {
 	if r.isPrimary() {
-		r.sendStartView(h.From, out)
+		r.sendStartView(now, h.From, out)
 	}
 }
 
@@ -249,10 +249,10 @@ func (r *Replica) onDoViewChange(now time.Duration, h *wire.Header, m *wire.DoVi
 	}
 	switch {
 	case h.View < r.view:
-		r.hint(h, out)
+		r.hint(now, h, out)
 		return OldView
 	case r.isPrimary():
-		r.sendStartView(h.From, out)
+		r.sendStartView(now, h.From, out)
 		return NothingNew
 	case r.status != wire.StatusViewChange || r.viewChange.await || r.primaryOf(r.view) != r.cfg.Self:
 		return NotPrimary
@@ -368,16 +368,24 @@ func (r *Replica) startView() *wire.StartView {
 	return m
 }
 
-func (r *Replica) sendStartView(to wire.Peer, out *Effects) {
+// sendStartView gives the present view to a replica that asks for it, in whatever way. It asks
+// again until it has it, and on a slow link that takes a while: it is answered ever more seldom.
+func (r *Replica) sendStartView(now time.Duration, to wire.Peer, out *Effects) {
+	p := &r.primary.startViews[r.seat(to)]
+	if now < p.at {
+		return
+	}
+	p.wait = min(max(2*p.wait, viewChangeInterval), startViewIntervalMax)
+	p.at = now + p.wait
 	out.send(r.header(), to, r.startView())
 }
 
 // onGetView gives the present view to a replica that has not seen it start.
-func (r *Replica) onGetView(h *wire.Header, out *Effects) Reason {
+func (r *Replica) onGetView(now time.Duration, h *wire.Header, out *Effects) Reason {
 	if !r.isPrimary() || h.View > r.view {
 		return NotPrimary
 	}
-	r.sendStartView(h.From, out)
+	r.sendStartView(now, h.From, out)
 	return 0
 }
 

@@ -2,6 +2,7 @@ package vr
 
 import (
 	"testing"
+	"time"
 
 	"vrnode/wire"
 )
@@ -55,5 +56,44 @@ func TestStartViewAfterAFinishedFetch(t *testing.T) {
 	give(6, 8)
 	if s := r.Status(); s.Status != wire.StatusNormal || s.View != 1 || s.Op != 8 || s.Commit != 8 {
 		t.Errorf("after all it needs: %+v", s)
+	}
+}
+
+// A StartView can be large. A replica that asks for it again and again while it is under way does
+// not get as many copies.
+func TestStartViewIsNotRepeatedEachTimeItIsAskedFor(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	ask := map[string]wire.Message{
+		"GetView": &wire.GetView{}, "DoViewChange": &wire.DoViewChange{}, "StartViewChange": &wire.StartViewChange{},
+	}
+	for _, id := range g.ids[1:] { // view 1 starts
+		h := g.from(3)
+		h.View = 1
+		g.tell(id, h, &wire.JoinView{})
+	}
+	g.run(50 * time.Millisecond)
+	if s := g.replicas[2].Status(); s.Status != wire.StatusNormal || s.View != 1 {
+		t.Fatalf("%+v", s)
+	}
+	for name, m := range ask {
+		sent := 0
+		for range 100 {
+			g.now += viewChangeInterval / 2
+			h := g.from(3)
+			if name == "StartViewChange" {
+				h.View = 0
+			}
+			var out Effects
+			g.replicas[2].Step(g.now, &h, m, &out)
+			for _, e := range out.Messages {
+				if e.Message.Kind() == wire.KindStartView {
+					sent++
+				}
+			}
+		}
+		if sent == 0 || sent > 8 {
+			t.Errorf("%d copies for 100 %v in a second", sent, name)
+		}
 	}
 }
