@@ -157,8 +157,7 @@ func emptyMessage(kind wire.Kind) wire.Message {
 
 // fill gives every field of a message a value that is likely to matter.
 func (x *forger) fill(message reflect.Value) {
-	for i := range message.NumField() {
-		field := message.Field(i)
+	for _, field := range message.Fields() {
 		switch p := field.Addr().Interface().(type) {
 		case *wire.Chain:
 			*p = x.chain()
