@@ -105,7 +105,7 @@ func throughput(run seen, h highest, faults []fault, s scale) chart {
 		addLine(p, refused, width*3/2, inkOrange, dotted)
 		keys = append(keys, key{inkOrange, dotted, false, "refused"})
 	}
-	c := newChart("Calls per second, in steps of "+short(width), p, faults, s)
+	c := newChart("Calls per second, in steps of "+bare(width), p, faults, s)
 	c.Legend = keys
 	return c
 }

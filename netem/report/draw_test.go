@@ -126,6 +126,7 @@ func TestLife(t *testing.T) {
 		{At: 4, Kind: result.Sample, Replica: 1, Status: "normal", Role: "backup", View: 5},
 		{At: 5, Kind: result.Said, Replica: 1, Name: "view-change-started", View: 6},
 		{At: 6, Kind: result.Process, Replica: 1, Name: "exit"},
+		{At: 6, Kind: result.Sample, Replica: 1, Status: "normal", Role: "backup", View: 6},
 		{At: 7, Kind: result.Process, Replica: 1, Name: "start"},
 		{At: 8, Kind: result.Said, Replica: 1, Name: "halted"},
 	}

@@ -14,6 +14,8 @@ import (
 type state struct {
 	Role string
 	View uint64
+	// ended: its process has. What is heard of it then is late.
+	ended bool
 }
 
 // The roles.
@@ -34,13 +36,17 @@ func (s state) after(e *result.Event) state {
 	switch e.Kind {
 	case result.Process:
 		if e.Name == "exit" {
-			return state{Role: down}
+			return state{Role: down, ended: true}
 		}
 		return state{Role: recovering}
 	case result.Sample:
-		return s.sampled(e)
+		if !s.ended {
+			return s.sampled(e)
+		}
 	case result.Said:
-		return s.said(e)
+		if !s.ended {
+			return s.said(e)
+		}
 	}
 	return s
 }
@@ -50,14 +56,14 @@ func (s state) said(e *result.Event) state {
 	case "recovering":
 		return state{Role: recovering}
 	case "view-change-started":
-		return state{changing, e.View}
+		return state{Role: changing, View: e.View}
 	case "formed", "view-started", "recovered":
 		if e.Primary == e.Replica && e.Name != "recovered" {
-			return state{primary, e.View}
+			return state{Role: primary, View: e.View}
 		}
-		return state{backup, e.View}
+		return state{Role: backup, View: e.View}
 	case "halted":
-		return state{halted, s.View}
+		return state{Role: halted, View: s.View}
 	}
 	return s
 }
@@ -69,12 +75,12 @@ func (s state) sampled(e *result.Event) state {
 	case recovering:
 		return state{Role: recovering}
 	case changing, halted:
-		return state{e.Status, e.View}
+		return state{Role: e.Status, View: e.View}
 	case "normal":
 		if e.Role == primary {
-			return state{primary, e.View}
+			return state{Role: primary, View: e.View}
 		}
-		return state{backup, e.View}
+		return state{Role: backup, View: e.View}
 	}
 	return s
 }

@@ -24,7 +24,7 @@ var pageText string
 var styleText string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"short": short, "bare": bare, "moment": moment, "count": count, "add": func(a, b length) length { return a + b },
+	"short": short, "bare": bare, "moment": moment, "add": func(a, b length) length { return a + b },
 }).Parse(pageText))
 
 // A page is what page.html is filled with.

@@ -34,12 +34,16 @@ type fact struct{ Name, Value string }
 
 // facts are what a run was, in a line.
 func facts(m *result.Manifest) []fact {
+	began := ""
+	if !m.Began.IsZero() {
+		began = m.Began.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
 	out := []fact{
 		{"backend", m.Backend},
 		{"seed", strconv.FormatUint(m.Seed, 10)},
 		{"group", plural(m.Replicas, "replica", "replicas") + ", " + plural(m.Clients, "client", "clients")},
 		{"cell", m.Cell},
-		{"began", m.Began.UTC().Format("2006-01-02 15:04:05 UTC")},
+		{"began", began},
 		{"lasted", short(m.Lasted)},
 		{"scenario", m.File},
 		{"version", m.Version},
