@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"syscall"
@@ -39,6 +40,9 @@ type dropped struct {
 
 func newDriver(r *run) *driver { return &driver{run: r, dice: r.Scenario.Dice("steps")} }
 
+// forever is later than the end of any run.
+const forever = time.Duration(math.MaxInt64)
+
 // targetTimeout is how long a step waits until somebody has the role that it is about.
 const targetTimeout = 5 * time.Second
 
@@ -59,7 +63,7 @@ func (d *driver) drive(ctx context.Context) {
 			d.run.trouble("line %d: the step %v: %v: %v", step.Line, step.When, step.Action, err)
 		}
 	}
-	d.idle(ctx, 1<<62)
+	d.idle(ctx, forever)
 }
 
 func (d *driver) now() time.Duration { return time.Since(d.run.began) }
@@ -221,17 +225,17 @@ func (d *driver) pause(ctx context.Context, a *scenario.Pause, lasts time.Durati
 	}
 	all := func(signal syscall.Signal) error {
 		for _, s := range sites {
-			d.run.watcher.pause(s, signal == syscall.SIGSTOP)
+			d.run.watcher.pause(s, signal == pauseSignal)
 			if err := d.run.processes.signal(s, signal); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if err := all(syscall.SIGSTOP); err != nil {
+	if err := all(pauseSignal); err != nil {
 		return err
 	}
-	d.begin(result.Event{Name: "pause", Text: a.String(), Replicas: numbers(sites)}, lasts, func() error { return all(syscall.SIGCONT) })
+	d.begin(result.Event{Name: "pause", Text: a.String(), Replicas: numbers(sites)}, lasts, func() error { return all(resumeSignal) })
 	return nil
 }
 

@@ -1,4 +1,4 @@
-//go:build unix && !linux
+//go:build !unix
 
 package lab
 
@@ -7,7 +7,11 @@ import (
 	"syscall"
 )
 
-// tie keeps Ctrl-C from a process. Only Linux ends the processes of a runner that was killed.
-func tie(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-}
+// Such a system refuses these, so that a scenario with a pause is invalid there.
+const (
+	pauseSignal  = syscall.Signal(19)
+	resumeSignal = syscall.Signal(18)
+)
+
+// tie does nothing: there are no groups of processes.
+func tie(*exec.Cmd) {}
