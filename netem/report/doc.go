@@ -7,7 +7,7 @@
 //	  timeline     faults, roles and views            timeline.go, lanes.go, faults.go
 //	  charts       throughput, latency, loss          charts.go, series.go, plots.go
 //	  links        requested and achieved             links.go
-//	  sequences    view changes, message by message   sequence.go, causes.go
+//	  sequences    view changes, event by event       sequence.go, causes.go
 //
-// What is drawn is bounded: a page says how much it leaves out.
+// What is drawn is bounded. Links and view changes that are left out are counted.
 package report
