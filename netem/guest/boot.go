@@ -193,11 +193,15 @@ func (m *machine) run(ctx context.Context, output io.Writer) error {
 	return nil
 }
 
+// kernelWords is the kernel's command line. On a busy host an emulated timer may be too slow for the
+// kernel's check of it, which would panic; and a panic ends the machine at once.
+const kernelWords = "console=ttyS0 quiet no_timer_check panic=-1"
+
 func (m *machine) command(ctx context.Context) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, m.kit.qemu, "-no-user-config", "-nodefaults", "-no-reboot",
 		"-display", "none", "-nic", "none",
 		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", strconv.Itoa(m.memory),
-		"-kernel", m.kit.kernel, "-append", "console=ttyS0 quiet panic=-1",
+		"-kernel", m.kit.kernel, "-append", kernelWords,
 		"-device", "virtio-serial-pci")
 	// pass hands a file to qemu and returns the name under which it may open it.
 	pass := func(f *os.File) string {
