@@ -119,6 +119,9 @@ func nameless() (*os.File, error) {
 	return f, os.Remove(f.Name())
 }
 
+// errLarge is what becomes of files that the guest's memory cannot hold.
+var errLarge = errors.New("too much for the guest's memory")
+
 // pack writes the root file system.
 func (k *Kit) pack(to io.Writer, o *Options) error {
 	buffered := bufio.NewWriterSize(to, 1<<20)

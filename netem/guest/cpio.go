@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -110,9 +109,6 @@ func (a *archive) fail(err error) {
 		a.err = err
 	}
 }
-
-// errLarge is what becomes of an archive that the guest's memory cannot hold.
-var errLarge = errors.New("too much for the guest's memory")
 
 // clean returns a path without the slash in front; that of the root is empty.
 func clean(name string) string { return path.Clean("/" + name)[1:] }
