@@ -7,8 +7,9 @@ SHELL = /bin/bash
 LINT = go tool -modfile=internal/tools/go.mod golangci-lint
 T = 60s
 SEEDS = 1000
+SCENARIOS = $(basename $(notdir $(wildcard netem/scenarios/*.yaml)))
 
-.PHONY: help check fix test race lint sim fuzz bench demo ci
+.PHONY: help check fix test race lint sim fuzz bench demo lab ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -50,6 +51,14 @@ bench: ## run the benchmarks
 
 demo: ## see a group lose its primary
 	go run ./cmd/vrnode demo
+
+lab: ## run every scenario on the relay, or SCENARIOS="lan-baseline primary-crash"
+	go build -o bin/vrnode ./cmd/vrnode
+	@failed=0; for s in $(SCENARIOS); do \
+		echo "$$s"; bin/vrnode lab matrix $$s; code=$$?; \
+		if [ $$code -eq 4 ]; then echo "$$s was invalid; once more"; bin/vrnode lab matrix $$s; code=$$?; fi; \
+		[ $$code -eq 0 ] || failed=1; \
+	done; exit $$failed
 
 ci: ## all of it, with short slices of fuzzing and simulation
 	.ci/run
