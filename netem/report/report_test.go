@@ -96,7 +96,8 @@ func TestOutline(t *testing.T) {
 
 // TestSameTwice: a page is a function of its runs.
 func TestSameTwice(t *testing.T) {
-	if written(t, crashed(1).folder(t)) != written(t, crashed(1).folder(t)) {
+	once, again := written(t, crashed(1).folder(t)), written(t, crashed(1).folder(t))
+	if once != again {
 		t.Error("the same run makes two pages")
 	}
 }
