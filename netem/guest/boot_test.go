@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,10 +20,12 @@ import (
 	"vrnode/netem/tc"
 )
 
+var boot = flag.Bool("boot", false, "boot the guest")
+
 func kit(t *testing.T) *Kit {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("boots a machine")
+	if !*boot {
+		t.Skip("skipped: needs -boot, since it takes a minute: go test ./netem/guest -args -boot")
 	}
 	k, err := Find()
 	if err != nil {

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"context"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,10 +12,15 @@ import (
 	"time"
 )
 
+var browser = flag.Bool("browser", false, "look at pages in Chromium")
+
 // browse loads a page in headless Chromium and returns its document, and what Chromium says on the
 // console.
 func browse(t *testing.T, page string) (dom, console string) {
 	t.Helper()
+	if !*browser {
+		t.Skip("skipped: needs -browser, since it takes half a minute: go test ./netem/report -args -browser")
+	}
 	program, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Skip("skipped: needs chromium")
