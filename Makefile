@@ -9,7 +9,7 @@ T = 60s
 SEEDS = 1000
 SCENARIOS = $(basename $(notdir $(wildcard netem/scenarios/*.yaml)))
 
-.PHONY: help check fix test race lint sim fuzz bench demo lab ci
+.PHONY: help check fix test race lint sim fuzz bench demo lab slow ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -59,6 +59,10 @@ lab: ## run every scenario on the relay, or SCENARIOS="lan-baseline primary-cras
 		if [ $$code -eq 4 ]; then echo "$$s was invalid; once more"; bin/vrnode lab matrix $$s; code=$$?; fi; \
 		[ $$code -eq 0 ] || failed=1; \
 	done; exit $$failed
+
+slow: ## the tests that boot a guest kernel and a browser; without them they say what is missing
+	go test -v -count=1 ./netem/guest -args -boot
+	go test -v -count=1 ./netem/report -args -browser
 
 ci: ## all of it, with short slices of fuzzing and simulation
 	.ci/run
