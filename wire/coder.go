@@ -141,16 +141,16 @@ func (c *coder) reports(p *[]PeerReport, name, doc string) {
 	case encoding:
 		c.buf = append(c.buf, byte(len(*p)))
 		for _, r := range *p {
-			for _, v := range [...]uint64{uint64(r.ID), uint64(r.Op), r.HeardMicros, r.RTTMicros} {
+			for _, v := range [...]uint64{uint64(r.ID), uint64(r.Op), r.HeardMicros, r.RTTMicros, r.Sent, r.Lost, r.Again} {
 				c.buf = binary.LittleEndian.AppendUint64(c.buf, v)
 			}
 		}
 	case decoding:
 		*p = (*p)[:0]
 		n := c.count(MembersMax)
-		for b := c.take(32 * n); len(b) > 0; b = b[32:] {
-			le := binary.LittleEndian
-			*p = append(*p, PeerReport{Peer(le.Uint64(b)), OpNumber(le.Uint64(b[8:])), le.Uint64(b[16:]), le.Uint64(b[24:])})
+		for b := c.take(56 * n); len(b) > 0; b = b[56:] {
+			u64 := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
+			*p = append(*p, PeerReport{Peer(u64(0)), OpNumber(u64(1)), u64(2), u64(3), u64(4), u64(5), u64(6)})
 		}
 	default:
 		c.note(name, "reports", doc, len(*p))

@@ -57,7 +57,7 @@ func goldenPacket(t testing.TB, path string) []byte {
 // items are the types that are lists: what is in front of an item's own bytes, and of the list.
 var items = map[string]struct{ count, item string }{
 	"members":  {"u8", "u64 id, u64 incarnation"},
-	"reports":  {"u8", "u64 id, u64 op, u64 heard, u64 rtt"},
+	"reports":  {"u8", "u64 id, u64 op, u64 heard, u64 rtt, u64 sent, u64 lost, u64 again"},
 	"entries":  {"u32", "u64 view, u8 kind, u64 client, u64 session, u64 request, u64 acked, u32 length, bytes body"},
 	"commands": {"u32", "u32 length, bytes body"},
 	"results":  {"u32", "u8 outcome, u32 length, bytes body"},

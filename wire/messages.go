@@ -182,6 +182,9 @@ type PeerReport struct {
 	HeardMicros uint64
 	// RTTMicros is the smoothed round-trip time, in µs; 0 means not known.
 	RTTMicros uint64
+	// Sent counts the datagrams that were sent to the peer, and Lost those of them that are taken
+	// for lost. Again counts the fragments and slot messages that were sent once more.
+	Sent, Lost, Again uint64
 }
 
 func (*Register) walk(*coder) {}

@@ -44,7 +44,7 @@ var sampleMessages = []Message{
 	&StaleIncarnation{Known: 0x600d_0000_0009},
 	&Probe{Seq: 5},
 	&ProbeReply{Seq: 5, Status: StatusNormal, LastNormal: 7, Op: 43, Commit: 41, Applied: 40, GroupLost: true,
-		Members: sampleGroup, Peers: []PeerReport{{ID: 1, Op: 40, HeardMicros: 10_000, RTTMicros: 150}, {ID: 3, HeardMicros: 1<<64 - 1}},
+		Members: sampleGroup, Peers: []PeerReport{{ID: 1, Op: 40, HeardMicros: 10_000, RTTMicros: 150, Sent: 4_000, Lost: 6, Again: 7}, {ID: 3, HeardMicros: 1<<64 - 1}},
 		ClientCount: 1},
 }
 

@@ -103,6 +103,9 @@ type peerStatus struct {
 	RTTMicros   *uint64   `json:"rtt_us,omitempty"`
 	HeardMicros *uint64   `json:"heard_us,omitempty"`
 	Lag         *uint64   `json:"lag,omitempty"`
+	Sent        uint64    `json:"sent"`  // datagrams to it
+	Lost        uint64    `json:"lost"`  // of them
+	Again       uint64    `json:"again"` // fragments and slot messages that were sent once more
 }
 
 func newStatusReport(answers []vr.Answer, h health, group *peers) *statusReport {
@@ -142,7 +145,7 @@ func newReplicaStatus(a *vr.Answer, address string) replicaStatus {
 }
 
 func newPeerStatus(p *wire.PeerReport, op wire.OpNumber, primary bool) peerStatus {
-	s := peerStatus{ID: p.ID}
+	s := peerStatus{ID: p.ID, Sent: p.Sent, Lost: p.Lost, Again: p.Again}
 	if p.RTTMicros != 0 {
 		s.RTTMicros = &p.RTTMicros
 	}

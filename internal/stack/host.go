@@ -154,7 +154,7 @@ func (h *Host) Report(now time.Duration, out *Effects) *wire.ProbeReply {
 		}
 		return ok
 	})
-	h.fillRoundTrips(report)
+	h.fillTransport(report)
 	h.send(now, out)
 	return report
 }

@@ -261,7 +261,7 @@ func TestStrangersAreTurnedAway(t *testing.T) {
 	}
 }
 
-func TestProbeTellsRoundTrips(t *testing.T) {
+func TestProbeTellsOfTheTransport(t *testing.T) {
 	l := newLAN(t, 3)
 	l.form()
 	c := l.client()
@@ -274,6 +274,10 @@ func TestProbeTellsRoundTrips(t *testing.T) {
 			s, ok := l.ends[a.ID-1].Endpoint().PeerStats(p.ID)
 			if !ok || p.RTTMicros != uint64(s.SRTT/time.Microsecond) {
 				t.Errorf("replica %v says %d µs to %v, its transport %v", a.ID, p.RTTMicros, p.ID, s.SRTT)
+			}
+			// More may have been sent since the answer was made.
+			if p.Sent == 0 || p.Sent > s.Sent || p.Lost > s.Lost || p.Again > s.Retransmitted {
+				t.Errorf("replica %v says %+v of %v, its transport %+v", a.ID, p, p.ID, s.PeerCounters)
 			}
 		}
 	}

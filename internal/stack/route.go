@@ -130,7 +130,7 @@ func (h *Host) send(now time.Duration, out *Effects) {
 	for i := 0; i < len(out.protocol.Messages); i++ {
 		e := out.protocol.Messages[i]
 		if reply, ok := e.Message.(*wire.ProbeReply); ok {
-			h.fillRoundTrips(reply)
+			h.fillTransport(reply)
 		}
 		peer := e.To
 		if peer.IsClient() && peer.Home() != 0 {
@@ -173,11 +173,13 @@ func (h *Host) transmit(now time.Duration, to wire.Peer, kind wire.Kind) {
 	}
 }
 
-// fillRoundTrips completes a replica's report with what only the transport knows.
-func (h *Host) fillRoundTrips(m *wire.ProbeReply) {
+// fillTransport completes a replica's report with what only the transport knows.
+func (h *Host) fillTransport(m *wire.ProbeReply) {
 	for i := range m.Peers {
-		if s, ok := h.endpoint.PeerStats(m.Peers[i].ID); ok {
-			m.Peers[i].RTTMicros = uint64(s.SRTT / time.Microsecond)
+		p := &m.Peers[i]
+		if s, ok := h.endpoint.PeerStats(p.ID); ok {
+			p.RTTMicros = uint64(s.SRTT / time.Microsecond)
+			p.Sent, p.Lost, p.Again = s.Sent, s.Lost, s.Retransmitted
 		}
 	}
 }

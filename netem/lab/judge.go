@@ -234,6 +234,9 @@ func (t *trial) figures() result.Figures {
 		last = max(last, at)
 	}
 	f.ViewChanges = t.viewChanges()
+	for _, sent := range result.TrafficOf(t.events) {
+		f.Sent, f.Again = f.Sent+sent.Sent, f.Again+sent.Again
+	}
 	return f
 }
 

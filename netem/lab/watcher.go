@@ -174,6 +174,9 @@ func (w *watcher) sample() {
 		e := result.Event{At: time.Since(w.began), Kind: result.Sample, Replica: n, Status: "unreachable", RSS: rss}
 		if a.Known {
 			e.Status, e.View, e.Op, e.Commit = a.Status.String(), uint64(a.View), uint64(a.Op), uint64(a.Commit)
+			for _, p := range a.Peers {
+				e.Sent, e.Again = e.Sent+p.Sent, e.Again+p.Again
+			}
 			if len(a.Members) > 0 {
 				e.Primary = int(a.Members[e.View%uint64(len(a.Members))].ID)
 			}

@@ -39,18 +39,22 @@ type key struct {
 type seen struct {
 	buckets []bucket
 	losses  []losses
+	traffic []traffic
 }
 
-func seenOf(r *result.Run, s scale) seen { return seen{bucketsOf(r.History, s), lossesOf(r.Links, s)} }
+func seenOf(r *result.Run, s scale) seen {
+	return seen{bucketsOf(r.History, s), lossesOf(r.Links, s), trafficOf(r.Events, s)}
+}
 
 // highest are the tops of the axes that all runs of a page share.
 type highest struct {
 	rate, lost    float64
+	sent          float64
 	fastest, slow time.Duration
 }
 
 func highestOf(all []seen, s scale) highest {
-	h := highest{rate: 1, lost: 1, fastest: time.Second, slow: time.Millisecond}
+	h := highest{rate: 1, lost: 1, sent: 1, fastest: time.Second, slow: time.Millisecond}
 	for _, run := range all {
 		for i := range run.buckets {
 			b := &run.buckets[i]
@@ -62,6 +66,9 @@ func highestOf(all []seen, s scale) highest {
 		}
 		for _, l := range run.losses {
 			h.lost = max(h.lost, l.total())
+		}
+		for _, t := range run.traffic {
+			h.sent = max(h.sent, t.sent, t.again)
 		}
 	}
 	// A logarithm needs something above zero.
@@ -242,6 +249,34 @@ func lost(run seen, h highest, faults []fault, s scale) chart {
 	c.Legend = keys
 	if len(keys) == 0 {
 		c.Empty = "No link lost a datagram."
+	}
+	return c
+}
+
+// repeated draws what replicas sent to each other, and what of it they had sent before.
+func repeated(run seen, h highest, faults []fault, s scale) chart {
+	p := newPlot(s, 0, h.sent*1.08)
+	linear(p, wholeOrShort)
+	width := s.trafficWidth()
+	var sent, again []point
+	for i, t := range run.traffic {
+		at := width * time.Duration(i)
+		sent = append(sent, point{at, t.sent})
+		again = appendAbove(again, at+width/2, t.again)
+	}
+	if last := len(sent); last > 0 {
+		sent = append(sent, point{s.span, sent[last-1].value})
+		addSteps(p, sent, []point{{}, {at: s.span}}, inkGreen)
+	}
+	keys := []key{{inkGreen, solid, true, "datagrams"}}
+	if len(again) > 0 {
+		addLine(p, again, width*3/2, inkRed, dashed)
+		keys = append(keys, key{inkRed, dashed, false, "fragments and slot messages sent again"})
+	}
+	c := newChart("Sent per second, from replica to replica", p, faults, s)
+	c.Legend = keys
+	if !slices.ContainsFunc(run.traffic, func(t traffic) bool { return t.sent > 0 }) {
+		c.Empty = "The replicas did not tell."
 	}
 	return c
 }

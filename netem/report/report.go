@@ -111,6 +111,7 @@ func newView(r *result.Run, series seen, h highest, s scale) view {
 	v.Timeline = newTimeline(events, replicasOf(r), v.Faults, v.Silences, s)
 	v.Charts = []chart{
 		throughput(series, h, v.Faults, s), latency(series, h, v.Faults, s), lost(series, h, v.Faults, s),
+		repeated(series, h, v.Faults, s),
 	}
 	v.Sequences, v.Unshown = sequencesOf(events, replicasOf(r), s)
 	return v

@@ -150,3 +150,21 @@ func newSilence(begin, end time.Duration, faults []fault, s scale) silence {
 	}
 	return g
 }
+
+// A traffic is what replicas sent to each other in one stretch of time, a second.
+type traffic struct{ sent, again float64 }
+
+// trafficWidth returns such a stretch. Samples are rarer than calls.
+func (s scale) trafficWidth() time.Duration { return max(s.bucketWidth(), 500*time.Millisecond) }
+
+// trafficOf adds up what all replicas sent, by the time of the samples that tell of it.
+func trafficOf(events []result.Event, s scale) []traffic {
+	width := s.trafficWidth()
+	out := make([]traffic, (s.span+width-1)/width)
+	for _, t := range result.TrafficOf(events) {
+		b := &out[min(int(s.clip(t.At)/width), len(out)-1)]
+		b.sent += float64(t.Sent) / width.Seconds()
+		b.again += float64(t.Again) / width.Seconds()
+	}
+	return out
+}

@@ -47,6 +47,7 @@ func crashed(seed uint64) *synthetic {
 	s.fault(0, "heal", "heal all", 27000, 27000)
 	s.calls(4, 120)
 	s.links()
+	s.samples()
 	s.judge()
 	return s
 }
@@ -58,6 +59,7 @@ func calm(seed uint64) *synthetic {
 	s.formed()
 	s.calls(4, 120)
 	s.links()
+	s.samples()
 	s.judge()
 	return s
 }
@@ -206,6 +208,21 @@ func (s *synthetic) link(from, to int, begin, end time.Duration, bad bool) {
 	l.P50 = time.Duration(l.Delay.Achieved * 1e9)
 	l.P99 = l.P50 * 3 / 2
 	s.Links = append(s.Links, l)
+}
+
+// samples tells what replicas sent, and that more is sent again where calls are slow.
+func (s *synthetic) samples() {
+	sent, again := uint64(0), uint64(0)
+	for at := ms(50); at < s.span; at += ms(50) {
+		sent += 30 + uint64(s.dice.IntN(5))
+		if within(s.slow, at) {
+			again += uint64(s.dice.IntN(6))
+		}
+		for i := 1; i <= s.Manifest.Replicas; i++ {
+			s.event(at, result.Event{Kind: result.Sample, Replica: i, Sent: sent, Again: again})
+		}
+	}
+	s.Verdict.Figures.Sent, s.Verdict.Figures.Again = 3*sent, 3*again
 }
 
 // judge makes up a verdict from the calls.

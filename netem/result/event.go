@@ -24,6 +24,10 @@ type Event struct {
 	Primary int `json:"primary,omitempty"`
 	// RSS is the memory of the process in bytes, 0 if it is not known.
 	RSS int64 `json:"rss,omitempty"`
+	// Sent counts the datagrams that the process has sent to other replicas so far, and Again the
+	// fragments and slot messages that it sent once more.
+	Sent  uint64 `json:"sent,omitempty"`
+	Again uint64 `json:"again,omitempty"`
 	// Fault numbers the faults from 1: its beginning and its end have the same.
 	Fault int `json:"fault,omitempty"`
 	// Replicas are those that a fault is about. Links are the directions.

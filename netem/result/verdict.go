@@ -63,6 +63,10 @@ type Figures struct {
 	// Unavailable is the longest time without an acknowledgement.
 	Unavailable time.Duration `json:"unavailable"`
 	ViewChanges int           `json:"view_changes"`
+	// Sent counts the datagrams that replicas sent to each other, and Again the fragments and slot
+	// messages that they sent once more, as far as they told before they crashed.
+	Sent  uint64 `json:"sent"`
+	Again uint64 `json:"again"`
 	// RSS is the most memory that a replica took, in bytes; 0 if it is not known.
 	RSS int64 `json:"rss"`
 }

@@ -48,6 +48,9 @@ type PeerStatus struct {
 	// Lag is the number of ops that the replica has not acknowledged; only the primary knows,
 	// it is 0 elsewhere.
 	Lag wire.OpNumber
+	// Sent counts the datagrams that were sent to it, and Lost those of them that are taken for
+	// lost. Again counts the fragments and slot messages that were sent once more.
+	Sent, Lost, Again uint64
 }
 
 // aliveFor is how long after it was heard a backup counts as alive. It answers every heartbeat.
@@ -70,7 +73,9 @@ func (n *Node) Status() Status {
 		out.Cluster = s.Cluster.String()
 	}
 	for _, p := range peers {
-		out.Peers = append(out.Peers, PeerStatus{ID: p.ID, RTT: micros(p.RTTMicros), Heard: micros(p.HeardMicros)})
+		out.Peers = append(out.Peers, PeerStatus{
+			ID: p.ID, RTT: micros(p.RTTMicros), Heard: micros(p.HeardMicros), Sent: p.Sent, Lost: p.Lost, Again: p.Again,
+		})
 	}
 	if s.Status == wire.StatusNormal {
 		out.Role = "backup"
