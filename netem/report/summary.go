@@ -100,7 +100,7 @@ var measures = []measure{
 	numbers("given up", -1, true, func(f *result.Figures) int { return f.Unanswered }),
 	numbers("refused", 0, false, func(f *result.Figures) int { return f.Refused }),
 	numbers("datagrams between replicas", 0, false, func(f *result.Figures) int { return int(f.Sent) }),
-	numbers("sent again", -1, true, func(f *result.Figures) int { return int(f.Again) }),
+	numbers("sent again", -1, false, func(f *result.Figures) int { return int(f.Again) }),
 	{
 		"memory", func(f *result.Figures) float64 { return float64(f.RSS) },
 		func(f *result.Figures) string { return size(f.RSS) }, -1, true,
