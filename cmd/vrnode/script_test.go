@@ -2,15 +2,17 @@ package main
 
 import (
 	"errors"
-	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"vrnode/internal/ports"
 )
 
 // TestMain makes the test binary the command vrnode, too. Such a process ends with the test that
@@ -33,14 +35,19 @@ func endWith(parent int) {
 //
 //	code N COMMAND ARG…
 //
-// which wants an exit code. $PEERS are three addresses on which nobody listens; $PEER1 is the
-// first of them.
+// which wants an exit code, and
+//
+//	until PATTERN COMMAND ARG…
+//
+// which repeats a command until its standard output is as wanted: on a busy machine a group may be
+// changing its view at any time. $PEERS are three addresses on which nobody listens; $PEER1 is the first
+// of them.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": wantCode},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": wantCode, "until": until},
 		Setup: func(env *testscript.Env) error {
-			addresses, err := freeAddresses(3)
+			addresses, err := ports.Free(3)
 			if err != nil {
 				return err
 			}
@@ -72,18 +79,21 @@ func wantCode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// freeAddresses finds UDP addresses of this machine on which nobody listens now.
-func freeAddresses(n int) ([]string, error) {
-	var addresses []string
-	for range n {
-		conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer conn.Close() // after all are found, so that they differ
-		addresses = append(addresses, conn.LocalAddr().String())
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN COMMAND ARG…")
 	}
-	return addresses, nil
+	pattern, err := regexp.Compile(args[0])
+	ts.Check(err)
+	for end := time.Now().Add(patience); ; {
+		err := ts.Exec(args[1], args[2:]...)
+		if pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("the standard output never has %q: %v", args[0], err)
+		}
+	}
 }
 
 // peersText writes --peers for replicas 1, 2, 3 …

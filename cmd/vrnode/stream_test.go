@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"vrnode/vr/machine/accumulator"
@@ -99,7 +100,9 @@ error: unknown operation "divide": want add, subtract, multiply, clear or read
 	}
 }
 
-func TestStreamTimeout(t *testing.T) {
+func TestStreamTimeout(t *testing.T) { synctest.Test(t, testStreamTimeout) }
+
+func testStreamTimeout(t *testing.T) {
 	var output strings.Builder
 	gone := errors.New("gone")
 	silent := make(chan func([]byte, error), 1)
@@ -162,7 +165,7 @@ func TestStreamIsInteractive(t *testing.T) {
 
 // TestStreamSlowReader: an answer that nobody has looked at for long is an answer.
 func TestStreamSlowReader(t *testing.T) {
-	s := &stream{timeout: time.Second, abandon: func() { t.Error("abandoned") }}
+	s := &stream{timeout: time.Minute, abandon: func() { t.Error("abandoned") }}
 	for range 100 {
 		l := line{time.Now().Add(-time.Hour), make(chan answer, 1)}
 		l.answer <- answer{result: []byte("7")}

@@ -19,9 +19,7 @@ const (
 	before  = 1500 * time.Millisecond
 	without = 1500 * time.Millisecond
 	after   = 1500 * time.Millisecond
-	// patience bounds every wait for something that should happen at once.
-	patience = 5 * time.Second
-	// total bounds the whole.
+	// total bounds the whole, waits for what should happen at once included.
 	total = 20 * time.Second
 	// progress is the time between two lines about the work.
 	progress = 500 * time.Millisecond
@@ -45,7 +43,7 @@ type Report struct {
 // Run plays the demonstration and tells it to talk. An error without a report means that it could
 // not be played to its end, one with a report that a promise was broken.
 func Run(ctx context.Context, talk io.Writer) (*Report, error) {
-	ctx, cancel := context.WithTimeout(ctx, total)
+	ctx, cancel := context.WithTimeoutCause(ctx, total, fmt.Errorf("it has taken longer than %v", total))
 	defer cancel()
 	g, err := newGroup(replicas)
 	if err != nil {
@@ -112,9 +110,12 @@ func (d *demo) work(ctx context.Context) (err error) {
 
 // loss kills the primary.
 func (d *demo) loss(ctx context.Context) error {
-	view, primary := d.reign()
-	if primary == 0 {
-		return errors.New("the group is without a primary before anything has happened to it")
+	var view wire.ViewNumber
+	var primary wire.Peer
+	// On a busy machine the group may be changing its view just now.
+	reigned := func() bool { view, primary = d.reign(); return primary != 0 }
+	if err := poll(ctx, "a primary", reigned); err != nil {
+		return err
 	}
 	killed := time.Now()
 	d.kill(uint64(primary))
@@ -205,7 +206,7 @@ func (d *demo) watch(ctx context.Context, duration time.Duration) error {
 		case <-end:
 			return nil
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 }

@@ -2,10 +2,10 @@ package demo
 
 import (
 	"context"
-	"errors"
-	"net"
+	"fmt"
 	"time"
 
+	"vrnode/internal/ports"
 	"vrnode/vr"
 	"vrnode/vr/node"
 	"vrnode/wire"
@@ -26,16 +26,8 @@ type run struct {
 
 // newGroup finds addresses for n replicas that are free now.
 func newGroup(n int) (*group, error) {
-	g := &group{peers: make(map[uint64]string), runs: make(map[uint64]*run)}
-	for id := range uint64(n) {
-		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			return nil, err
-		}
-		defer conn.Close() // after all are found, so that they differ
-		g.peers[id+1] = conn.LocalAddr().String()
-	}
-	return g, nil
+	peers, err := ports.Replicas(n)
+	return &group{peers: peers, runs: make(map[uint64]*run)}, err
 }
 
 // start begins a run of a replica, without any memory.
@@ -116,12 +108,10 @@ const pollInterval = time.Millisecond
 
 // poll waits until something holds.
 func poll(ctx context.Context, what string, holds func() bool) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("waited in vain for "+what))
-	defer cancel()
 	for !holds() {
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return fmt.Errorf("waited in vain for %s: %w", what, context.Cause(ctx))
 		case <-time.After(pollInterval):
 		}
 	}

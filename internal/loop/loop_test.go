@@ -3,7 +3,6 @@ package loop
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"vrnode/internal/assert"
+	"vrnode/internal/ports"
 	"vrnode/internal/stack"
 	"vrnode/vr"
 	"vrnode/wire"
@@ -34,12 +34,11 @@ func (m *sum) Apply(_ uint64, command []byte) []byte {
 
 // start runs a group of one replica, which is not formed yet.
 func start(t testing.TB, observe func(vr.Event)) *Loop {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	peers, err := ports.Replicas(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn.Close()
-	l, err := Open(Config{Self: 1, Peers: map[uint64]string{1: conn.LocalAddr().String()}, Machine: new(sum), Observe: observe})
+	l, err := Open(Config{Self: 1, Peers: peers, Machine: new(sum), Observe: observe})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,8 +170,13 @@ func TestWithdrawn(t *testing.T) {
 // before that it is not.
 func TestNotWithdrawn(t *testing.T) {
 	l := start(t, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		for taken := false; !taken && t.Context().Err() == nil; {
+			l.Do(func(host *stack.Host, _ time.Duration) { taken = host.Client().Outstanding() > 0 })
+		}
+	}()
 	if _, err := l.Submit(ctx, []byte("taken")); !errors.Is(err, ErrOutcomeUnknown) || !errors.Is(err, ErrUnavailable) {
 		t.Errorf("%v", err)
 	}

@@ -29,14 +29,14 @@ var arrows = []struct{ packages, ours, others string }{
 	{"netem/scenarios", "", ""},
 	{"netem/result", "", ""},
 	{"netem/report", "netem/link netem/result", "gonum"},
-	{"netem/relay", "wire netem/link netem/scenario", ""},
+	{"netem/relay", "wire netem/link netem/scenario internal/ports", ""},
 	{"netem/guest", "netem/tc", ""},
 	{"netem/lab", "wire vr vr/client netem/link netem/scenario netem/result vr/machine/*", "porcupine"},
 
 	{"internal/sim", "wire vr internal/stack frag", "porcupine xxhash"},
-	{"internal/bench internal/demo", "wire vr vr/node vr/client vr/machine/*", "hdrhistogram"},
+	{"internal/bench internal/demo", "wire vr vr/node vr/client vr/machine/* internal/ports", "hdrhistogram"},
 	{"internal/golden", "", "go-internal"},
-	{"internal/assert internal/planted internal/tidy", "", ""},
+	{"internal/assert internal/planted internal/ports internal/tidy", "", ""},
 }
 
 // modules are the modules that arrows calls by a short name.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vrnode/internal/ports"
 	"vrnode/netem/link"
 	"vrnode/netem/scenario"
 )
@@ -60,16 +61,15 @@ func New(replicas, clients int, seed uint64) (*Relay, error) {
 
 // open finds addresses for the replicas, and opens the ports.
 func (r *Relay) open(seed uint64) error {
-	for n := 1; n <= r.replicas; n++ {
-		conn, err := listen()
-		if err != nil {
-			return err
-		}
-		defer conn.Close() // after the ports are open, so that they differ
-		addr := conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	addresses, err := ports.Replicas(r.replicas)
+	if err != nil {
+		return err
+	}
+	for n, address := range addresses {
+		addr := netip.MustParseAddrPort(address)
 		r.sites[n].addr.Store(&addr)
-		r.sites[n].peers[uint64(n)] = addr.String()
-		r.sites[0].peers[uint64(n)] = addr.String()
+		r.sites[n].peers[n] = address
+		r.sites[0].peers[n] = address
 	}
 	for a := 1; a < len(r.sites); a++ {
 		for b := 1; b < len(r.sites); b++ {

@@ -3,9 +3,9 @@ package node_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 
+	"vrnode/internal/ports"
 	"vrnode/vr/node"
 )
 
@@ -19,7 +19,7 @@ func (c *counter) Apply(_ uint64, command []byte) []byte {
 
 // Three replicas in one program; in earnest they are three machines.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
 	peers := freePeers(3)
@@ -47,14 +47,9 @@ func Example() {
 
 // freePeers finds n free UDP ports.
 func freePeers(n int) map[uint64]string {
-	peers := map[uint64]string{}
-	for id := range uint64(n) {
-		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			panic(err)
-		}
-		defer conn.Close() // when all are found
-		peers[id+1] = conn.LocalAddr().String()
+	peers, err := ports.Replicas(n)
+	if err != nil {
+		panic(err)
 	}
 	return peers
 }
