@@ -66,7 +66,7 @@ func (g *group) start(id wire.Peer) {
 func (g *group) form() {
 	g.operator.Probe(g.now)
 	g.run(10 * time.Millisecond)
-	if why := g.operator.CanForm(); why != "" {
+	if why, _ := g.operator.CanForm(); why != "" {
 		g.t.Fatal(why)
 	}
 	g.operator.Form(g.now, wire.ClusterID{1})

@@ -1,6 +1,7 @@
 package vr
 
 import (
+	"cmp"
 	"time"
 
 	"vrnode/internal/assert"
@@ -63,7 +64,8 @@ func (o *Operator) Probe(now time.Duration) {
 // Form begins to tell every replica that it is a member of a new group, until all of them are.
 // The last Probe must have found all of them without memory: see CanForm.
 func (o *Operator) Form(now time.Duration, cluster wire.ClusterID) {
-	assert.That(o.CanForm() == "", "a group is formed of replicas without memory only")
+	why, _ := o.CanForm()
+	assert.That(why == "", "a group is formed of replicas without memory only")
 	o.listed = nil
 	for i, id := range o.cfg.Replicas {
 		o.listed = append(o.listed, wire.Member{ID: id, Incarnation: o.answers[i].Incarnation})
@@ -72,20 +74,33 @@ func (o *Operator) Form(now time.Duration, cluster wire.ClusterID) {
 	o.cluster = cluster
 }
 
-// CanForm returns why the replicas, as they answered, can not form a group, or "".
-func (o *Operator) CanForm() string {
+// CanForm returns why the replicas, as they answered, can not form a group, or "". It tells too whether
+// the reason is that one has not answered, so that trying again may help.
+func (o *Operator) CanForm() (why string, silent bool) {
+	var remembers, quiet *Answer
+	without := 0 // memory
 	for i := range o.cfg.Replicas {
 		switch a := &o.answers[i]; {
 		case !a.Known:
-			return "replica " + a.ID.String() + " does not answer; all of them must be up to form a group"
+			quiet = cmp.Or(quiet, a)
 		case a.Status != wire.StatusRecovering:
-			return "replica " + a.ID.String() + " belongs to group " + a.Cluster.String() + ", which lives; a group is formed once"
+			remembers = cmp.Or(remembers, a)
+		default:
+			without++
 		}
 	}
-	if len(o.cfg.Replicas) == 2 {
-		return "a group of 2 can never bring a member back that lost its memory; use 1, 3 or more"
+	switch n := len(o.cfg.Replicas); {
+	case remembers != nil && without > (n-1)/2:
+		return "replica " + remembers.ID.String() + " still belongs to group " + remembers.Cluster.String() +
+			", which has lost its memory; stop it and start it again first", false
+	case remembers != nil:
+		return "replica " + remembers.ID.String() + " belongs to group " + remembers.Cluster.String() + ", which lives; a group is formed once", false
+	case quiet != nil:
+		return "replica " + quiet.ID.String() + " does not answer; all of them must be up to form a group", true
+	case n == 2:
+		return "a group of 2 can never bring a member back that lost its memory; use 1, 3 or more", false
 	}
-	return ""
+	return "", false
 }
 
 // Answers returns what the replicas have said since the last Probe or Form, in their order.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -62,7 +63,7 @@ func form(ctx context.Context, group peers) (wire.ClusterID, error) {
 	}
 	defer c.Close()
 	cluster, err := c.Form(ctx)
-	if err != nil && ctx.Err() != nil {
+	if errors.Is(err, context.DeadlineExceeded) {
 		return wire.ClusterID{}, unavailable("%w", err) // somebody did not answer
 	}
 	return cluster, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -95,7 +96,7 @@ func runSim(cmd *cobra.Command, seed uint64, seeds int, verbose bool) error {
 	if sum.broken > 0 {
 		return fmt.Errorf("%d of %d runs broke a promise", sum.broken, sum.runs)
 	}
-	return cmd.Context().Err()
+	return context.Cause(cmd.Context())
 }
 
 // newBar returns a progress bar, which is silent where nobody looks.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -39,8 +40,8 @@ Exit code 3: the group does not serve.`,
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout.get())
 			defer cancel()
 			answers, err := probe(ctx, group)
-			if err != nil {
-				return err
+			if err = errors.Join(err, context.Cause(cmd.Context())); err != nil {
+				return err // not to take for silent whom nobody has waited for
 			}
 			return printStatus(cmd, &output, answers, &group)
 		},

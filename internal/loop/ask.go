@@ -36,7 +36,10 @@ func (l *Loop) Form(ctx context.Context) (wire.ClusterID, error) {
 	var cluster wire.ClusterID
 	_, _ = rand.Read(cluster[:]) // never fails
 	all, answers, err := l.ask(ctx, func(o *vr.Operator, now time.Duration) error {
-		if why := o.CanForm(); why != "" {
+		switch why, silent := o.CanForm(); {
+		case silent: // which is known since ctx has ended
+			return fmt.Errorf("%w: %s (%w)", ErrNotFormed, why, context.Cause(ctx))
+		case why != "":
 			return fmt.Errorf("%w: %s", ErrNotFormed, why)
 		}
 		o.Form(now, cluster)

@@ -89,7 +89,10 @@ func (p *hostProcess) formed() ([]wire.Member, bool) {
 
 // form lets an operator go on from probing to forming, once.
 func form(o *vr.Operator, now time.Duration, cluster wire.ClusterID, listed *[]wire.Member) {
-	if *listed != nil || !o.Done() || o.CanForm() != "" {
+	if *listed != nil || !o.Done() {
+		return
+	}
+	if why, _ := o.CanForm(); why != "" {
 		return
 	}
 	for _, a := range o.Answers() {

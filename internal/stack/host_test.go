@@ -144,7 +144,7 @@ func (l *lan) form() {
 	o := l.client().Operator()
 	o.Probe(l.now)
 	l.until("all replicas answer", o.Done)
-	if why := o.CanForm(); why != "" {
+	if why, _ := o.CanForm(); why != "" {
 		l.t.Fatal(why)
 	}
 	o.Form(l.now, wire.ClusterID{1})
