@@ -161,7 +161,7 @@ func killRunner(t *testing.T, program string) {
 		t.Fatal(err)
 	}
 	var replicas []string
-	for deadline := time.Now().Add(10 * time.Second); len(replicas) < 3 && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); len(replicas) < 3 && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		replicas = children(t, cmd.Process.Pid)
 	}
 	if err := cmd.Process.Kill(); err != nil {
@@ -172,7 +172,7 @@ func killRunner(t *testing.T, program string) {
 		t.Fatalf("the run had the processes %v", replicas)
 	}
 	for _, pid := range replicas {
-		for deadline := time.Now().Add(10 * time.Second); alive(pid); time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); alive(pid); time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("process %s lives on", pid)
 			}
