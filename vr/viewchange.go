@@ -60,7 +60,7 @@ func (v *viewChange) forgetOlder(id wire.Peer, i wire.Incarnation) {
 
 // hearPrimary notes that the primary of the present view lives.
 func (r *Replica) hearPrimary(now time.Duration) {
-	r.backup.heard = now
+	r.backup.heard, r.backup.slept = now, false
 	r.viewChange.votes[r.seat(r.cfg.Self)] = vote{}
 	r.timers.stop(timerVote)
 	r.timers[timerSuspect] = now + suspectTimeout + r.jitter(suspectJitter)
@@ -71,9 +71,11 @@ func (r *Replica) jitter(most time.Duration) time.Duration {
 }
 
 // onSuspectTimer suspects a silent primary, unless it was this replica that slept: then it
-// listens for a while before it accuses anybody.
+// listens for a while before it accuses anybody. It does so once: on a machine that is so busy that
+// every timer is late, a dead primary must be replaced too.
 func (r *Replica) onSuspectTimer(now, late time.Duration, out *Effects) {
-	if late > suspectTimeout/2 {
+	if late > suspectTimeout/2 && !r.backup.slept {
+		r.backup.slept = true
 		r.timers[timerSuspect] = now + 3*heartbeatInterval
 		return
 	}

@@ -97,3 +97,33 @@ func TestStartViewIsNotRepeatedEachTimeItIsAskedFor(t *testing.T) {
 		}
 	}
 }
+
+// A replica that was stopped itself listens before it suspects anybody. One that is stopped again
+// and again, on a machine that has too much to do, replaces a dead primary all the same.
+func TestLateSuspicion(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	g.run(50 * time.Millisecond)
+	r := g.replicas[2]
+	votes := func() (n int) {
+		g.now = r.timers[timerSuspect] + suspectTimeout
+		var out Effects
+		r.Tick(g.now, &out)
+		for _, e := range out.Messages {
+			if e.Message.Kind() == wire.KindStartViewChange {
+				n++
+			}
+		}
+		return n
+	}
+	for range 2 {
+		if votes() != 0 {
+			t.Error("it votes at once")
+		}
+		h := g.fromPrimary(0)
+		g.tell(2, h, &wire.Commit{Seq: r.backup.heartbeat + 1})
+	}
+	if votes() != 0 || votes() != 2 {
+		t.Error("it does not listen once, and then vote")
+	}
+}
