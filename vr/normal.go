@@ -265,23 +265,20 @@ func (r *Replica) onPrepare(now time.Duration, h *wire.Header, m *wire.Prepare, 
 		r.askLog(now, m.First-1, out)
 		return r.backup.early.keep(h, m)
 	}
-	if r.log.chain(m.First-1) != m.PrevChain {
-		r.halt(Diverged, out)
-		return 0
-	}
-	if !r.appendNew(m.First, m.Entries, out) {
-		return 0
-	}
-	r.advanceCommit(min(m.Commit, r.log.head), out)
-	r.acknowledge(out)
+	r.extend(m, out)
 	return 0
 }
 
-// appendNew appends those of the entries first, first+1 … that are beyond the head. It halts and
-// says false if one of the others is not what the log holds.
-func (r *Replica) appendNew(first wire.OpNumber, entries wire.Entries, out *Effects) bool {
+// extend takes ops of the present view into a backup's log, those of them that are beyond its head,
+// and acknowledges them. It halts and says false if what is before them, or one of those that are not
+// beyond, is not what the log holds.
+func (r *Replica) extend(m *wire.Prepare, out *Effects) bool {
+	if r.log.chain(m.First-1) != m.PrevChain {
+		r.halt(Diverged, out)
+		return false
+	}
 	var e wire.Entry
-	for op := first; entries.Next(&e); op++ {
+	for op, entries := m.First, m.Entries; entries.Next(&e); op++ {
 		if op > r.log.head {
 			r.log.append(&e)
 		} else if own := r.log.entry(op); own.View != e.View || own.Client != e.Client || own.Request != e.Request {
@@ -290,6 +287,8 @@ func (r *Replica) appendNew(first wire.OpNumber, entries wire.Entries, out *Effe
 		}
 	}
 	r.backup.early.wake(r.primaryOf(r.view))
+	r.advanceCommit(min(m.Commit, r.log.head), out)
+	r.acknowledge(out)
 	return true
 }
 

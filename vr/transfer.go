@@ -204,15 +204,9 @@ func (r *Replica) stage(now time.Duration, m *wire.Log, out *Effects) Reason {
 
 // fillGap appends what a backup missed of its own view.
 func (r *Replica) fillGap(now time.Duration, m *wire.Log, out *Effects) Reason {
-	if r.log.chain(m.First-1) != m.PrevChain {
-		r.halt(Diverged, out)
+	if !r.extend(&wire.Prepare{First: m.First, PrevChain: m.PrevChain, Commit: m.Commit, Entries: m.Entries}, out) {
 		return 0
 	}
-	if !r.appendNew(m.First, m.Entries, out) {
-		return 0
-	}
-	r.advanceCommit(min(m.Commit, r.log.head), out)
-	r.acknowledge(out)
 	if r.log.head < r.fetch.to {
 		r.goOn(now, out)
 	} else {
