@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,7 +134,7 @@ func (s *stream) await(ctx context.Context, l line) ([]byte, error) {
 	var why error
 	select {
 	case a := <-l.answer:
-		return a.get(a.err)
+		return a.get(cmp.Or(context.Cause(ctx), a.err))
 	case <-ctx.Done():
 		why = context.Cause(ctx)
 	case <-time.After(left):
