@@ -162,16 +162,19 @@ func TestCut(t *testing.T) {
 	}
 }
 
-func TestErrors(t *testing.T) {
+// A badMessage is refused with this error.
+type badMessage struct {
+	name string
+	b    []byte
+	want error
+}
+
+func badMessages() []badMessage {
 	full := Entries{}
 	for full.Size() < MessageMax {
 		full = full.Append(&Entry{Kind: EntryCommand, Body: make([]byte, CommandMax)})
 	}
-	for _, c := range []struct {
-		name string
-		b    []byte
-		want error
-	}{
+	return []badMessage{
 		{"nothing", nil, ErrShort},
 		{"kind 0", with(encode(&Register{}), 0, 0), ErrKind},
 		{"kind above the highest", with(encode(&Register{}), 0, byte(KindMax)+1), ErrKind},
@@ -197,7 +200,11 @@ func TestErrors(t *testing.T) {
 		{"commands without number", counted(encode(&Request{}), 1<<32-1), ErrFields},
 		{"entries without number", counted(encode(&Prepare{}), 1<<32-1), ErrFields},
 		{"results without number", counted(encode(&Reply{}), 1<<32-1), ErrFields},
-	} {
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, c := range badMessages() {
 		h, m, err := new(Decoder).Decode(c.b)
 		if !errors.Is(err, c.want) || h != nil || m != nil {
 			t.Errorf("%s: %v, %v, %v, want %v", c.name, h, m, err, c.want)
@@ -221,17 +228,21 @@ func counted(b []byte, count uint32, behind ...int) []byte {
 	return b
 }
 
-// TestBounds shows that what is just within a bound is a good message.
-func TestBounds(t *testing.T) {
+// boundMessages are just within a bound.
+func boundMessages() map[string]Message {
 	long := make([]byte, CommandMax)
-	for name, m := range map[string]Message{
+	return map[string]Message{
 		"members":  &RecoveryResponse{Members: make([]Member, MembersMax), CrashVector: make([]Member, MembersMax)},
 		"reports":  &ProbeReply{Status: StatusHalted, Peers: make([]PeerReport, MembersMax)},
 		"command":  &Request{Commands: Commands{}.Append(long)},
 		"result":   &Reply{Results: Results{}.Append(OutcomeGap, long)},
 		"entry":    &Log{Entries: Entries{}.Append(&Entry{Kind: EntryRegister, Body: long})},
 		"no entry": &Log{},
-	} {
+	}
+}
+
+func TestBounds(t *testing.T) {
+	for name, m := range boundMessages() {
 		if _, _, err := new(Decoder).Decode(encode(m)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

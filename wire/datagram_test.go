@@ -41,18 +41,23 @@ func TestDatagramRoundTrip(t *testing.T) {
 	}
 }
 
-func TestDatagramErrors(t *testing.T) {
-	good := stamped(DatagramHeader{To: 1}, []byte("frames"), 0, 5)
+// A framing is a datagram that is cut, padded or changed, and the error that it is refused with.
+type framing struct {
+	name string
+	b    []byte
+	want error
+}
+
+// framings are made of a datagram from the initiator.
+func framings() []framing {
+	bind, _ := SessionBindings(initiator, responder)
+	good := stamped(DatagramHeader{To: 1}, AppendLatest(nil, &Latest{Key: 1, Seq: 1, Bytes: []byte("news")}), 0, bind)
 	change := func(f func(b []byte)) []byte {
 		b := bytes.Clone(good)
 		f(b)
 		return b
 	}
-	for _, c := range []struct {
-		name string
-		b    []byte
-		want error
-	}{
+	return []framing{
 		{"good", good, nil},
 		{"empty", nil, ErrDatagramLength},
 		{"cut off", good[:DatagramHeaderSize-1], ErrDatagramLength},
@@ -64,7 +69,11 @@ func TestDatagramErrors(t *testing.T) {
 		{"type 3", change(func(b []byte) { b[0] |= 3 }), ErrDatagramType},
 		{"type 5", change(func(b []byte) { b[0] |= 5 }), ErrDatagramType},
 		{"reserved flag", change(func(b []byte) { b[1] = 1 << 7 }), ErrDatagramFlags},
-	} {
+	}
+}
+
+func TestDatagramErrors(t *testing.T) {
+	for _, c := range framings() {
 		var h DatagramHeader
 		if _, err := DecodeDatagram(c.b, &h); !errors.Is(err, c.want) || (c.want == nil) != (err == nil) {
 			t.Errorf("%s: %v", c.name, err)

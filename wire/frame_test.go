@@ -60,7 +60,14 @@ func TestAckRoundTrip(t *testing.T) {
 	}
 }
 
-func TestFrameErrors(t *testing.T) {
+// A frameCase is a frame that must be accepted or refused.
+type frameCase struct {
+	name string
+	b    []byte
+	good bool
+}
+
+func frameCases() []frameCase {
 	data := func(change func(d *Data)) []byte {
 		d := Data{Lane: 1, ID: 4, Cell: 2, Total: 1165, Bytes: make([]byte, 2*CellSize)}
 		change(&d)
@@ -73,11 +80,7 @@ func TestFrameErrors(t *testing.T) {
 		return b
 	}
 	latest := AppendLatest(nil, &Latest{Key: 31, Seq: 1, Bytes: []byte("x")})
-	for _, c := range []struct {
-		name string
-		b    []byte
-		good bool
-	}{
+	return []frameCase{
 		{"fragment", data(func(d *Data) {}), true},
 		{"end of the message", data(func(d *Data) { d.Cell, d.Bytes = 17, make([]byte, 77) }), true},
 		{"whole message", data(func(d *Data) { *d = Data{Single: true, ID: 1, Total: 3, Bytes: []byte("abc")} }), true},
@@ -104,7 +107,11 @@ func TestFrameErrors(t *testing.T) {
 		{"too many ranges", patch(append(bytes.Clone(ack), make([]byte, 400)...), 1, AckRangesMax), false},
 		{"type 0", []byte{0}, false},
 		{"type 5", []byte{5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, false},
-	} {
+	}
+}
+
+func TestFrameErrors(t *testing.T) {
+	for _, c := range frameCases() {
 		var f Frame
 		if rest, err := DecodeFrame(c.b, &f); (err == nil) != c.good || c.good && len(rest) != 0 {
 			t.Errorf("%s: %v", c.name, err)

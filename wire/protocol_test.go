@@ -24,7 +24,7 @@ func TestProtocolDocument(t *testing.T) {
 		}
 		for _, s := range DescribeDatagram() {
 			if s.Title == name {
-				return s.Doc + "\n\n" + fieldsTable(s.Fields)
+				return s.Doc + "\n\n" + diagram(s) + "\n" + fieldsTable(s.Fields)
 			}
 		}
 		k, ok := KindNamed(name)
