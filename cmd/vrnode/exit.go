@@ -28,7 +28,7 @@ func usage(format string, args ...any) error {
 	return &codedError{exitUsage, fmt.Errorf(format, args...)}
 }
 
-// unavailable makes the error of a group that does not serve.
+// unavailable makes the error of a group that does not serve, or of a link without another end.
 func unavailable(format string, args ...any) error {
 	return &codedError{exitUnavailable, fmt.Errorf(format, args...)}
 }

@@ -15,6 +15,7 @@ func TestInterrupted(t *testing.T) {
 	interrupt(errors.New("enough"))
 	for _, args := range []string{
 		"status --peers 1=127.0.0.1:1", "form --peers 1=127.0.0.1:1", "call --peers 1=127.0.0.1:1 read", "sim --seeds 5", "demo -o json",
+		"link --to 127.0.0.1:1",
 	} {
 		var stdout, stderr bytes.Buffer
 		root := newRoot()

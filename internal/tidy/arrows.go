@@ -35,6 +35,7 @@ var arrows = []struct{ packages, ours, others string }{
 
 	{"internal/sim", "wire vr internal/stack frag", "porcupine xxhash"},
 	{"internal/bench internal/demo", "wire vr vr/node vr/client vr/machine/* internal/ports", "hdrhistogram"},
+	{"internal/linktest", "wire frag frag/udp", "hdrhistogram"},
 	{"internal/golden", "", "go-internal"},
 	{"internal/assert internal/planted internal/ports internal/tidy", "", ""},
 }
