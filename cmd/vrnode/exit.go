@@ -20,7 +20,14 @@ type codedError struct {
 	err  error
 }
 
-func (e *codedError) Error() string { return e.err.Error() }
+// Error is empty if there is nothing to say any more.
+func (e *codedError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
 func (e *codedError) Unwrap() error { return e.err }
 
 // usage makes the error of a command line that can not be right.
@@ -36,6 +43,14 @@ func unavailable(format string, args ...any) error {
 // unknown makes the error of an operation that may or may not have been executed.
 func unknown(format string, args ...any) error {
 	return &codedError{exitUnknown, fmt.Errorf(format, args...)}
+}
+
+// passOn makes the error of a command that another process has run, and has told why it failed.
+func passOn(code int) error {
+	if code == exitDone {
+		return nil
+	}
+	return &codedError{code: code}
 }
 
 func exitCode(err error) int {

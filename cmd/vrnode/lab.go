@@ -1,15 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"vrnode/netem/kernel"
 	"vrnode/netem/lab"
 	"vrnode/netem/relay"
 	"vrnode/netem/result"
@@ -81,20 +84,73 @@ func scenarioNames() []string {
 // A backend is a kind of network that --backend can name.
 type backend struct {
 	name, about string
-	canDo       scenario.Capabilities
-	open        func(*scenario.Scenario) (lab.Backend, error)
+	// canDo tells what it can do on a machine where so much was found.
+	canDo func([]lab.Finding) scenario.Capabilities
+	// open makes a network, which can do as much.
+	open func(*scenario.Scenario, scenario.Capabilities) (lab.Backend, error)
 	// lacks says what is missing on a machine, "" if nothing is.
 	lacks func([]lab.Finding) string
+	// inside: the machine is examined, and the network made, in namespaces of their own.
+	inside bool
 }
 
 var backends = []backend{
 	{
-		name: "relay", about: "sockets of this machine, in user space; needs no rights", canDo: relay.CanDo(),
-		open: func(s *scenario.Scenario) (lab.Backend, error) {
+		name: "relay", about: "sockets of this machine, in user space; needs no rights",
+		canDo: func([]lab.Finding) scenario.Capabilities { return relay.CanDo() },
+		open: func(s *scenario.Scenario, _ scenario.Capabilities) (lab.Backend, error) {
 			return relay.New(s.Replicas, s.Workload.Clients, s.Seed)
 		},
 		lacks: func([]lab.Finding) string { return "" },
 	},
+	{
+		name: kernel.Name, about: "the kernel of this machine, in namespaces that are gone afterwards", inside: true,
+		canDo: func(found []lab.Finding) scenario.Capabilities { return kernel.CanDo(findings(found).has) },
+		open:  openNetem,
+		lacks: func(found []lab.Finding) string { return findings(found).lacks(kernel.Needs()) },
+	},
+}
+
+// findings are what was found on a machine.
+type findings []lab.Finding
+
+func (f findings) has(what string) bool {
+	return slices.ContainsFunc(f, func(one lab.Finding) bool { return one.What == what && one.OK })
+}
+
+// lacks lists what is missing of some things.
+func (f findings) lacks(needs []string) string {
+	return strings.Join(slices.DeleteFunc(needs, f.has), ", ")
+}
+
+// openFor makes a network for a scenario, if there can be one on this machine.
+func (b *backend) openFor(ctx context.Context, s *scenario.Scenario) (network lab.Backend, missing scenario.Capabilities, err error) {
+	var found []lab.Finding
+	if b.inside {
+		found = lab.Examine(ctx)
+	}
+	can := b.canDo(found)
+	if missing := s.Needs().Without(can); missing != 0 {
+		return nil, missing, nil
+	}
+	network, err = b.open(s, can)
+	return network, 0, invalid(err)
+}
+
+// enter makes sure that what follows is in namespaces of its own, if the backend has to be. If done,
+// the whole command has been run in there, by another process.
+func (b *backend) enter(ctx context.Context, interactive bool) (done bool, err error) {
+	if !b.inside {
+		return false, nil
+	}
+	if kernel.Inside() {
+		return false, invalid(kernel.Settle())
+	}
+	code, err := kernel.Rerun(ctx, interactive)
+	if err != nil {
+		return true, invalid(err)
+	}
+	return true, passOn(code)
 }
 
 // backendFlag is the value of --backend.
@@ -126,13 +182,13 @@ func (b *backendFlag) Set(name string) error {
 	return usage("there is no such backend; there is %s", strings.Join(backendNames(), ", "))
 }
 
-func (b backendFlag) get() backend {
-	for _, known := range backends {
-		if known.name == string(b) {
-			return known
+func (b backendFlag) get() *backend {
+	for i := range backends {
+		if backends[i].name == string(b) {
+			return &backends[i]
 		}
 	}
-	return backends[0]
+	return &backends[0]
 }
 
 // invalid makes the error of a machine that can not run an experiment.

@@ -59,7 +59,7 @@ func printFindings(w io.Writer, findings []lab.Finding) {
 		if lacks := b.lacks(findings); lacks != "" {
 			state = "lacks " + lacks
 		}
-		fmt.Fprintf(t, "backend %s\t%s\t%s; it can do: %v\n", b.name, state, b.about, b.canDo)
+		fmt.Fprintf(t, "backend %s\t%s\t%s; it can do: %v\n", b.name, state, b.about, b.canDo(findings))
 	}
 	t.Flush()
 }

@@ -33,6 +33,9 @@ The exit code is that of the worst run.`,
 			if err != nil {
 				return err
 			}
+			if done, err := l.backend.get().enter(cmd.Context(), false); done || err != nil {
+				return err
+			}
 			var m matrix
 			for _, cell := range s.Cells() {
 				for i := range repeat {

@@ -94,6 +94,9 @@ func oneScenario(cmd *cobra.Command, args []string) error {
 
 // print runs one cell and prints its verdict.
 func (l *labRunner) print(cmd *cobra.Command, cell *scenario.Cell, text []byte) error {
+	if done, err := l.backend.get().enter(cmd.Context(), false); done || err != nil {
+		return err
+	}
 	run, err := l.run(cmd.Context(), cell, text, progressLine(cmd.ErrOrStderr()))
 	if err != nil {
 		return err
@@ -122,17 +125,17 @@ func (l *labRunner) run(ctx context.Context, cell *scenario.Cell, text []byte, p
 	if l.seeded {
 		s.Seed = l.seed
 	}
-	kind := l.backend.get()
-	if missing := s.Needs().Without(kind.canDo); missing != 0 {
-		return &result.Run{Verdict: lab.Unsupported(kind.name, missing)}, nil
-	}
 	program, err := l.vrnode()
 	if err != nil {
 		return nil, err
 	}
-	network, err := kind.open(&s)
+	kind := l.backend.get()
+	network, missing, err := kind.openFor(ctx, &s)
 	if err != nil {
-		return nil, invalid(err)
+		return nil, err
+	}
+	if missing != 0 {
+		return &result.Run{Verdict: lab.Unsupported(kind.name, missing)}, nil
 	}
 	run, err := lab.Run(ctx, lab.Options{
 		Scenario: &s, Cell: cell.String(), Text: text, Network: network, Program: program, Root: l.root,

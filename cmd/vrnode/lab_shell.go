@@ -44,12 +44,15 @@ so does everything else. The steps of the scenario are not taken.`,
 				return err
 			}
 			kind := l.backend.get()
-			if missing := s.Needs().Without(kind.canDo); missing != 0 {
-				return outcomeError(result.Unsupported, "%s", lab.Unsupported(kind.name, missing).Why[0])
+			if done, err := kind.enter(cmd.Context(), true); done || err != nil {
+				return err
 			}
-			network, err := kind.open(s.Cells()[0].Scenario)
+			network, missing, err := kind.openFor(cmd.Context(), s.Cells()[0].Scenario)
 			if err != nil {
-				return invalid(err)
+				return err
+			}
+			if missing != 0 {
+				return outcomeError(result.Unsupported, "%s", lab.Unsupported(kind.name, missing).Why[0])
 			}
 			fmt.Fprintln(cmd.ErrOrStderr(), "The group is coming up; leave with exit.")
 			err = lab.Hold(cmd.Context(), lab.Options{

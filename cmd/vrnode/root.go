@@ -28,7 +28,7 @@ func execute(args []string) int {
 	if err == nil {
 		err = stdout.err
 	}
-	if err != nil {
+	if err != nil && err.Error() != "" {
 		fmt.Fprintf(os.Stderr, "vrnode: %v\n", err)
 	}
 	return exitCode(err)

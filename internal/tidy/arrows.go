@@ -30,6 +30,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"netem/result", "", ""},
 	{"netem/report", "netem/link netem/result", "gonum"},
 	{"netem/relay", "wire netem/link netem/scenario internal/ports", ""},
+	{"netem/kernel", "wire netem/link netem/scenario netem/tc", "x/sys"},
 	{"netem/guest", "netem/tc", ""},
 	{"netem/lab", "wire vr vr/client netem/link netem/scenario netem/result vr/machine/*", "porcupine"},
 

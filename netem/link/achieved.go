@@ -29,7 +29,8 @@ const (
 
 // Deviations compares what a link was asked to do, in a time in which its settings did not change,
 // with what it did. Chance is allowed for: of few datagrams nothing can be said, and nothing is.
-// slack is how late deliveries may be where time is real; it is 0 in virtual time.
+// slack is how late deliveries may be where time is real; it is 0 in virtual time. Too early they
+// never are.
 func (s *Settings) Deviations(c *Counters, slack time.Duration) []Deviation {
 	var out []Deviation
 	check := func(what string, requested, achieved, tolerance float64) {
@@ -54,6 +55,7 @@ func (s *Settings) Deviations(c *Counters, slack time.Duration) []Deviation {
 	tried := c.Offered - min(c.Offered, c.Lost[LostTooLong]+c.Lost[LostDown])
 	share("loss", s.Loss.Chance(), c.Lost[LostRandom], tried, s.Loss.Burst.clumping())
 	share("duplicate", s.Duplicate*(1-s.Loss.Chance()), c.Duplicated, tried, 1)
+	share("share that escaped MTU or rate", 0, c.Escaped, c.Delivered, 1)
 	share("corrupt", s.Corrupt, c.Corrupted, c.Delivered, 1)
 	if s.Delay.Mean > 0 {
 		share("reorder", s.Reorder, c.Ahead, c.Delivered, 1)
@@ -63,9 +65,11 @@ func (s *Settings) Deviations(c *Counters, slack time.Duration) []Deviation {
 	}
 	// A bottleneck delays by what the traffic makes of it; only the least delay is known then.
 	asked, tolerance := s.meanDelay(c.Delivered)
-	tolerance += slack.Seconds()
-	if achieved := c.Delays.Mean().Seconds(); s.Rate.Bits == 0 || achieved < asked {
+	switch achieved := c.Delays.Mean().Seconds(); {
+	case achieved < asked:
 		check("delay in seconds", asked, achieved, tolerance)
+	case s.Rate.Bits == 0:
+		check("delay in seconds", asked, achieved, tolerance+slack.Seconds())
 	}
 	return out
 }

@@ -41,8 +41,11 @@ type Counters struct {
 	Corrupted  uint64 // copies with a flipped bit
 	Ahead      uint64 // copies that did not wait for the delay
 	Overtook   uint64 // copies that arrive before one that was sent earlier, by jitter or ahead
-	Lost       [reasonMax + 1]uint64
-	Delays     Histogram // of the copies that arrive, from Send to arrival
+	// Escaped are copies that arrive although they are longer than the MTU, or without having been
+	// through the bottleneck. The model has none.
+	Escaped uint64
+	Lost    [reasonMax + 1]uint64
+	Delays  Histogram // of the copies that arrive, from Send to arrival
 }
 
 // count takes a copy that arrives into the books.
@@ -77,6 +80,7 @@ func (c Counters) Since(earlier *Counters) Counters {
 	c.Corrupted -= earlier.Corrupted
 	c.Ahead -= earlier.Ahead
 	c.Overtook -= earlier.Overtook
+	c.Escaped -= earlier.Escaped
 	for i := range c.Lost {
 		c.Lost[i] -= earlier.Lost[i]
 	}
@@ -93,6 +97,7 @@ func (c *Counters) Add(other *Counters) {
 	c.Corrupted += other.Corrupted
 	c.Ahead += other.Ahead
 	c.Overtook += other.Overtook
+	c.Escaped += other.Escaped
 	for i := range c.Lost {
 		c.Lost[i] += other.Lost[i]
 	}

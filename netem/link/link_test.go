@@ -351,10 +351,7 @@ func TestRules(t *testing.T) {
 			if len(out) > 0 && s.MTU > 0 && size+link.Overhead > s.MTU {
 				t.Fatalf("%d bytes got through an MTU of %d", size, s.MTU)
 			}
-			longest := s.Delay.Mean + 4*s.Delay.Jitter
-			if s.Rate.Bits > 0 {
-				longest += time.Duration(float64(s.Rate.Queue+1)*8e9/float64(s.Rate.Bits)) + 2
-			}
+			longest := s.Longest()
 			for _, d := range out {
 				if d.At < now || d.At > now+longest {
 					t.Fatalf("sent at %v, arrives at %v, longest delay %v", now, d.At, longest)

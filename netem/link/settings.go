@@ -98,6 +98,15 @@ func (s *Settings) Window() int {
 	return int(min(max(n, LimitMin), LimitMax))
 }
 
+// Longest returns how long a datagram is under way at most.
+func (s *Settings) Longest() time.Duration {
+	longest := s.Delay.Mean + spreadMax*s.Delay.Jitter
+	if s.Rate.Bits > 0 {
+		longest += sending(s.Rate.Queue+1, s.Rate.Bits) // rounded up
+	}
+	return longest
+}
+
 // Chance returns the share of datagrams that the model loses in the long run.
 func (l *Loss) Chance() float64 {
 	b := &l.Burst

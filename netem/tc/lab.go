@@ -2,6 +2,7 @@ package tc
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 
@@ -13,6 +14,9 @@ import (
 // that talk is joined by a link of its own, so that the qdisc at either end impairs one direction
 // and its counters are those of one direction. (With a bridge, a qdisc for each neighbour would
 // have to hang in one tree; many kernels refuse to duplicate where a tree holds several netems.)
+//
+// Site 0 is an observer with a link to every replica. No scenario names it, so that nothing impairs
+// its links: from there one sees how replicas are, whatever they suffer.
 //
 // A Lab remembers what it has asked for. It is not safe for concurrent use.
 type Lab struct {
@@ -33,9 +37,15 @@ func NewLab(replicas, clients int) *Lab {
 	return &Lab{replicas, clients, make(map[scenario.Direction]*direction)}
 }
 
+// Observer is the site from which all replicas can be seen.
+const Observer scenario.Site = 0
+
 // Name returns the short name of a site: r1 is replica 1, c1 the first client.
 func (l *Lab) Name(s scenario.Site) string {
-	if int(s) <= l.replicas {
+	switch {
+	case s == Observer:
+		return "observer"
+	case int(s) <= l.replicas:
 		return "r" + strconv.Itoa(int(s))
 	}
 	return "c" + strconv.Itoa(int(s)-l.replicas)
@@ -45,7 +55,12 @@ func (l *Lab) Name(s scenario.Site) string {
 func (l *Lab) Namespace(s scenario.Site) string { return prefix + "-" + l.Name(s) }
 
 // Addr returns the address of a site. It is the same on all its links.
-func (l *Lab) Addr(s scenario.Site) netip.Addr { return netip.AddrFrom4([4]byte{10, 77, 0, byte(s)}) }
+func (l *Lab) Addr(s scenario.Site) netip.Addr {
+	if s == Observer {
+		return netip.AddrFrom4([4]byte{10, 77, 1, 1})
+	}
+	return netip.AddrFrom4([4]byte{10, 77, 0, byte(s)})
+}
 
 // Device returns the name of a link's end in the namespace of the sender of a direction.
 func (l *Lab) Device(d scenario.Direction) string { return "to-" + l.Name(d.To) }
@@ -67,15 +82,17 @@ func (l *Lab) Up() []Command {
 	var out []Command
 	run := func(format string, args ...any) { out = append(out, words(fmt.Sprintf(format, args...))) }
 	sites := scenario.Site(l.replicas + l.clients)
-	for s := scenario.Site(1); s <= sites; s++ {
+	for s := Observer; s <= sites; s++ {
 		run("ip netns add %s", l.Namespace(s))
 		run("ip -n %s link set dev lo up", l.Namespace(s))
 		run("ip -n %s address add %v/32 dev lo", l.Namespace(s), l.Addr(s))
 		out = append(out, l.Exec(s, "nft", filter))
 	}
-	for a := scenario.Site(1); a <= scenario.Site(l.replicas); a++ {
+	for a := Observer; a <= scenario.Site(l.replicas); a++ {
 		for b := a + 1; b <= sites; b++ {
-			out = append(out, l.join(a, b)...)
+			if a != Observer || int(b) <= l.replicas {
+				out = append(out, l.join(a, b)...)
+			}
 		}
 	}
 	return out
@@ -96,21 +113,21 @@ const filter = "table ip " + prefix + " {" +
 // no packet is longer than a frame, so that each datagram is lost or delayed by itself.
 func (l *Lab) join(a, b scenario.Site) []Command {
 	ab, ba := scenario.Direction{From: a, To: b}, scenario.Direction{From: b, To: a}
-	out := []Command{words(fmt.Sprintf("ip link add %s netns %s address %s type veth peer name %s netns %s address %s",
-		l.Device(ab), l.Namespace(a), mac(ab), l.Device(ba), l.Namespace(b), mac(ba)))}
+	out := []Command{words(fmt.Sprintf("ip link add %s netns %s address %v type veth peer name %s netns %s address %v",
+		l.Device(ab), l.Namespace(a), l.MAC(ab), l.Device(ba), l.Namespace(b), l.MAC(ba)))}
 	for _, d := range []scenario.Direction{ab, ba} {
 		ns, dev := l.Namespace(d.From), l.Device(d)
 		out = append(out,
 			words(fmt.Sprintf("ip -n %s link set dev %s addrgenmode none mtu 1500 gso_max_segs 1 up", ns, dev)),
-			words(fmt.Sprintf("ip -n %s neighbour add %v lladdr %s dev %s nud permanent", ns, l.Addr(d.To), mac(scenario.Direction{From: d.To, To: d.From}), dev)),
+			words(fmt.Sprintf("ip -n %s neighbour add %v lladdr %v dev %s nud permanent", ns, l.Addr(d.To), l.MAC(scenario.Direction{From: d.To, To: d.From}), dev)),
 			words(fmt.Sprintf("ip -n %s route add %v/32 dev %s src %v", ns, l.Addr(d.To), dev, l.Addr(d.From))))
 	}
 	return out
 }
 
-// mac returns the hardware address of the sender's end of a direction.
-func mac(d scenario.Direction) string {
-	return fmt.Sprintf("02:00:00:00:%02x:%02x", int(d.From), int(d.To))
+// MAC returns the hardware address of the sender's end of a direction.
+func (l *Lab) MAC(d scenario.Direction) net.HardwareAddr {
+	return net.HardwareAddr{2, 0, 0, 0, byte(d.From), byte(d.To)}
 }
 
 // Set returns the commands that make one direction do what s says. They may be run at any time
@@ -173,7 +190,7 @@ func sameQdisc(a, b link.Settings) bool {
 // except processes: those must have ended. Each command may fail if Up did not get that far.
 func (l *Lab) Down() []Command {
 	var out []Command
-	for s := scenario.Site(1); s <= scenario.Site(l.replicas+l.clients); s++ {
+	for s := Observer; s <= scenario.Site(l.replicas+l.clients); s++ {
 		out = append(out, words("ip netns delete "+l.Namespace(s)))
 	}
 	return out

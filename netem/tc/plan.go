@@ -45,7 +45,7 @@ type ending struct {
 func (p *plan) write() {
 	s := p.scenario
 	fmt.Fprintf(&p.out, "# %s: %s\n# It needs: %v.\n", s.Name, s.Hypothesis, s.Needs())
-	p.title("The network: a namespace for each site, a link for each pair")
+	p.title("The network: a namespace for each site and an observer, a link for each pair")
 	p.commands(p.lab.Up())
 	p.title("What the links do from the beginning")
 	p.links(p.net.All())
@@ -53,7 +53,7 @@ func (p *plan) write() {
 	for r := scenario.Site(1); int(r) <= s.Replicas; r++ {
 		p.serve(r)
 	}
-	p.commands([]Command{p.lab.Exec(1, "vrnode", "form", "--peers", p.peers())})
+	p.commands([]Command{p.lab.Exec(Observer, "vrnode", "form", "--peers", p.peers())})
 	now := time.Duration(0)
 	for _, step := range s.Steps {
 		// After an event it goes on when that comes; here it comes at once.

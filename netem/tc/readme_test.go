@@ -3,6 +3,7 @@ package tc_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,14 +44,18 @@ func TestReadme(t *testing.T) {
 
 func block(list ...tc.Command) string { return "```\n" + text(list) + "```\n" }
 
-// pair is the network of two sites, and an impairment from the first to the second.
+// pair is the network of two sites, without the observer, and an impairment from the first to the
+// second.
 func pair(s link.Settings) string {
 	l := tc.NewLab(2, 0)
 	var list []tc.Command
 	list = append(list, l.Up()...)
 	list = append(list, l.Set(scenario.Direction{From: 1, To: 2}, s)...)
 	list = append(list, l.Set(scenario.Direction{From: 2, To: 1}, link.Settings{Down: true, MTU: 900})...)
-	return block(append(list, l.Down()...)...)
+	list = append(list, l.Down()...)
+	return block(slices.DeleteFunc(list, func(c tc.Command) bool {
+		return strings.Contains(c.String(), l.Name(tc.Observer))
+	})...)
 }
 
 func example(t *testing.T) string {

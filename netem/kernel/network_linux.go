@@ -1,0 +1,165 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"vrnode/netem/link"
+	"vrnode/netem/scenario"
+	"vrnode/netem/tc"
+	"vrnode/wire"
+)
+
+// A Network is made of namespaces. Its methods may be called by many goroutines at a time.
+type Network struct {
+	can      scenario.Capabilities
+	replicas int
+	survey   *surveyor
+
+	mu  sync.Mutex // one command at a time
+	lab *tc.Lab
+}
+
+// replicaPort is the port of every replica.
+const replicaPort = 7000
+
+// New makes a network of perfect links. can is what CanDo has found.
+func New(replicas, clients int, can scenario.Capabilities) (*Network, error) {
+	n := &Network{can: can, replicas: replicas, lab: tc.NewLab(replicas, clients)}
+	for _, c := range n.lab.Up() {
+		if _, err := run(c); err != nil {
+			n.down() // what there is of it
+			return nil, err
+		}
+	}
+	var err error
+	if n.survey, err = newSurveyor(n.lab, replicas, clients); err != nil {
+		n.down()
+		return nil, err
+	}
+	return n, nil
+}
+
+// run runs a command, and makes an error of what it says.
+func run(c tc.Command) ([]byte, error) {
+	cmd := exec.Command(c[0], c[1:]...)
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return nil, fmt.Errorf("there is no command %s: see vrnode lab doctor", c[0])
+	case err != nil:
+		return nil, fmt.Errorf("%v: %w: %s", c, err, strings.TrimSpace(complaint.String()))
+	}
+	return out, nil
+}
+
+// Name is what people call it.
+func (n *Network) Name() string { return Name }
+
+// CanDo returns what this kernel is able to do.
+func (n *Network) CanDo() scenario.Capabilities { return n.can }
+
+// Slack is by how much the mean delay may be more than was asked for.
+func (n *Network) Slack() time.Duration { return Slack }
+
+// Peers are the addresses of the replicas, which are the same from everywhere.
+func (n *Network) Peers(scenario.Site) map[uint64]string {
+	peers := make(map[uint64]string)
+	for r := 1; r <= n.replicas; r++ {
+		peers[uint64(r)] = fmt.Sprintf("%v:%d", n.lab.Addr(scenario.Site(r)), replicaPort)
+	}
+	return peers
+}
+
+// Command makes a command that runs at a site. ip becomes the program that it is told to run.
+func (n *Network) Command(s scenario.Site, path string, args ...string) *exec.Cmd {
+	c := n.lab.Exec(s, append([]string{path}, args...)...)
+	return exec.Command(c[0], c[1:]...)
+}
+
+// Within calls a function on a goroutine that is at a site.
+func (n *Network) Within(s scenario.Site, do func() error) error {
+	return within(n.lab.Namespace(s), do)
+}
+
+// Set gives a direction new settings.
+func (n *Network) Set(d scenario.Direction, s link.Settings) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.survey.lanes[d] == nil {
+		return fmt.Errorf("there is no link from %d to %d", d.From, d.To)
+	}
+	var before, after []tc.Qdisc
+	if was := n.survey.settings(d); wantsQdiscs(&was) {
+		before = n.show(d)
+	}
+	asked := now()
+	for _, c := range n.lab.Set(d, s) {
+		if _, err := run(c); err != nil {
+			return err
+		}
+	}
+	begin := now()
+	if wantsQdiscs(&s) {
+		after = n.show(d)
+	}
+	n.survey.set(d, before, span{settings: s, asked: asked, begin: begin, before: after})
+	return nil
+}
+
+// show returns the qdiscs of a direction with their counters. What can not be shown is not there.
+func (n *Network) show(d scenario.Direction) []tc.Qdisc {
+	text, err := run(n.lab.Show(d))
+	if err != nil {
+		return nil
+	}
+	qdiscs, err := tc.ParseQdiscs(text)
+	if err != nil {
+		return nil
+	}
+	return qdiscs
+}
+
+// Drop fails: to a kernel all messages are alike.
+func (n *Network) Drop(wire.Kind, []scenario.Direction, int, int) (lost func() int, stop func(), err error) {
+	return nil, nil, errors.New("the kernel does not know messages")
+}
+
+// Measure returns what probes have met in a direction before the first Set, and since each. What
+// the machine is late by is not known.
+func (n *Network) Measure(d scenario.Direction) (done []link.Counters, late []link.Histogram) {
+	if n.survey.lanes[d] == nil {
+		return nil, nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var last []tc.Qdisc
+	if is := n.survey.settings(d); wantsQdiscs(&is) {
+		last = n.show(d)
+	}
+	return n.survey.measure(d, last), nil
+}
+
+// Close takes the network away.
+func (n *Network) Close() error {
+	n.survey.close()
+	return n.down()
+}
+
+func (n *Network) down() error {
+	var errs []error
+	for _, c := range n.lab.Down() {
+		_, err := run(c)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// now is the time of the system's clock, which is what the kernel stamps on arrivals.
+func now() time.Duration { return time.Duration(time.Now().UnixNano()) }
