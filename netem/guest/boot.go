@@ -27,15 +27,17 @@ const Results = "/results"
 // Options say what the guest runs.
 type Options struct {
 	// Files are put into the guest: from their path there to that on the host. They keep their
-	// permissions.
+	// permissions, and a program brings the libraries that it needs.
 	Files map[string]string
 	// Command is the program and its arguments. It runs as root in /tmp, with PATH set to where
 	// ip, tc, nft, sh and busybox's programs are.
 	Command []string
 	// Memory is the guest's, in megabytes; 0 is MemoryUsual. All of its files are in it.
 	Memory int
-	// Output receives what the command writes while it runs. It may be nil.
-	Output io.Writer
+	// Stdout and Stderr receive what the command writes while it runs. They may be nil.
+	Stdout, Stderr io.Writer
+	// Grace is how long the command has to end when it is told to.
+	Grace time.Duration
 	// Results, if not empty, is the directory on the host that receives what the command left in
 	// the guest's directory Results. It is made if need be.
 	Results string
@@ -52,7 +54,8 @@ const (
 var initScript string
 
 // Run boots a guest, runs the command in it and returns the command's exit code. When it returns
-// the guest is gone. If ctx ends first the guest is switched off hard, and no results come back.
+// the guest is gone. If ctx ends first, the command is sent SIGTERM, and what it leaves comes back.
+// If it has not ended after the time of grace, the guest is switched off hard, and nothing does.
 func (k *Kit) Run(ctx context.Context, o Options) (exitCode int, err error) {
 	if o.Memory == 0 {
 		o.Memory = MemoryUsual
@@ -65,7 +68,7 @@ func (k *Kit) Run(ctx context.Context, o Options) (exitCode int, err error) {
 		return 0, err
 	}
 	defer m.close()
-	if err := m.run(ctx, o.Output); err != nil {
+	if err := m.run(ctx, o); err != nil {
 		return 0, err
 	}
 	code, err := m.exitCode()
@@ -77,9 +80,10 @@ func (k *Kit) Run(ctx context.Context, o Options) (exitCode int, err error) {
 
 // A machine is one run of qemu, and the files through which it talks.
 type machine struct {
-	kit                                      *Kit
-	memory                                   int
-	initrd, console, output, results, exited *os.File
+	kit                             *Kit
+	memory                          int
+	initrd, console                 *os.File
+	stdout, stderr, results, exited *os.File
 }
 
 func (k *Kit) newMachine(o *Options) (*machine, error) {
@@ -99,7 +103,7 @@ func (k *Kit) newMachine(o *Options) (*machine, error) {
 }
 
 func (m *machine) files() []**os.File {
-	return []**os.File{&m.initrd, &m.console, &m.output, &m.results, &m.exited}
+	return []**os.File{&m.initrd, &m.console, &m.stdout, &m.stderr, &m.results, &m.exited}
 }
 
 func (m *machine) close() {
@@ -144,7 +148,7 @@ func (k *Kit) pack(to io.Writer, o *Options) error {
 		a.copy(path.Join("usr/lib/tc", path.Base(table)), table) // where the tc of others looks
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Files)) {
-		a.copy(name, o.Files[name])
+		a.program(name, o.Files[name])
 	}
 	err := errors.Join(a.close(), buffered.Flush())
 	// While the kernel unpacks them the files are there twice, and the command needs memory too.
@@ -162,13 +166,17 @@ func shellWords(argv []string) string {
 	return strings.Join(words, " ")
 }
 
-// run starts qemu and waits until it ends, copying the command's output meanwhile.
-func (m *machine) run(ctx context.Context, output io.Writer) error {
-	running, kill := context.WithCancel(ctx)
-	defer kill()
+// run starts qemu and waits until it ends, copying what the command writes meanwhile.
+func (m *machine) run(ctx context.Context, o Options) error {
+	running, kill := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer kill(nil)
 	cmd := m.command(running)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	tell, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	var words bytes.Buffer
+	cmd.Stderr = &words
 	// The system takes the end of the thread that starts qemu for ours.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -176,22 +184,36 @@ func (m *machine) run(ctx context.Context, output io.Writer) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	ended, copied := make(chan struct{}), make(chan error)
-	go func() {
-		err := follow(m.output, output, ended)
-		kill() // nobody listens any more
-		copied <- err
-	}()
-	err := cmd.Wait()
-	close(ended)
-	if err := <-copied; err != nil {
-		return fmt.Errorf("the guest's output: %w", err)
+	defer context.AfterFunc(ctx, func() {
+		if _, err := io.WriteString(tell, "end\n"); err != nil {
+			return // it has ended
+		}
+		select {
+		case <-time.After(o.Grace):
+			kill(context.Cause(ctx))
+		case <-running.Done():
+		}
+	})()
+	ended, copied := make(chan struct{}), make(chan struct{})
+	streams := map[*os.File]io.Writer{m.stdout: o.Stdout, m.stderr: o.Stderr}
+	for from, to := range streams {
+		go func() {
+			if err := follow(from, to, ended); err != nil {
+				kill(fmt.Errorf("what the guest writes: %w", err)) // nobody listens any more
+			}
+			copied <- struct{}{}
+		}()
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	err = cmd.Wait()
+	close(ended)
+	for range streams {
+		<-copied
+	}
+	if running.Err() != nil {
+		return context.Cause(running)
 	}
 	if err != nil {
-		return fmt.Errorf("qemu: %w\n%s%s", err, &stderr, m.lastWords())
+		return fmt.Errorf("qemu: %w\n%s%s", err, &words, m.lastWords())
 	}
 	return nil
 }
@@ -213,11 +235,17 @@ func (m *machine) command(ctx context.Context) *exec.Cmd {
 		return fmt.Sprintf("/proc/self/fd/%d", standard+len(cmd.ExtraFiles)-1)
 	}
 	cmd.Args = append(cmd.Args, "-initrd", pass(m.initrd), "-serial", "file:"+pass(m.console))
-	for i, f := range []*os.File{m.output, m.results, m.exited} {
+	port := 0
+	connect := func(kind string) {
+		port++
 		cmd.Args = append(cmd.Args,
-			"-chardev", fmt.Sprintf("file,id=port%d,path=%s", i+1, pass(f)),
-			"-device", fmt.Sprintf("virtserialport,chardev=port%d,nr=%d", i+1, i+1))
+			"-chardev", fmt.Sprintf("%s,id=port%d", kind, port),
+			"-device", fmt.Sprintf("virtserialport,chardev=port%d,nr=%d", port, port))
 	}
+	for _, f := range []*os.File{m.stdout, m.stderr, m.results, m.exited} {
+		connect("file,path=" + pass(f))
+	}
+	connect("stdio,signal=off") // by which the guest hears
 	return cmd
 }
 
@@ -268,8 +296,8 @@ func follow(from io.Reader, to io.Writer, ended <-chan struct{}) error {
 	}
 }
 
-// extract unpacks directories and regular files. None gets out of the directory, whatever the
-// archive says.
+// extract unpacks directories, regular files, and links to what lies beside them. None gets out of
+// the directory, whatever the archive says.
 func extract(from io.Reader, directory string) error {
 	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return err
@@ -292,6 +320,8 @@ func extract(from io.Reader, directory string) error {
 			err = root.MkdirAll(path.Clean(h.Name), 0o755)
 		case tar.TypeReg:
 			err = extractFile(root, path.Clean(h.Name), h.FileInfo().Mode().Perm(), archive)
+		case tar.TypeSymlink:
+			err = extractLink(root, path.Clean(h.Name), h.Linkname)
 		}
 		if err != nil {
 			return err
@@ -306,4 +336,17 @@ func extractFile(root *os.Root, name string, mode fs.FileMode, content io.Reader
 	}
 	_, err = io.Copy(f, content)
 	return errors.Join(err, f.Close())
+}
+
+// extractLink makes a link, or turns one that is there.
+func extractLink(root *os.Root, name, target string) error {
+	if target != path.Base(target) || target == ".." {
+		return fmt.Errorf("the guest's results: a link from %s to %s", name, target)
+	}
+	if old, err := root.Lstat(name); err == nil && old.Mode().Type() == fs.ModeSymlink {
+		if err := root.Remove(name); err != nil {
+			return err
+		}
+	}
+	return root.Symlink(target, name)
 }

@@ -64,15 +64,16 @@ func TestNetem(t *testing.T) {
 	run(" >/results/delay.json", lab.Exec(1, "/ping", address, "100"))
 
 	results := t.TempDir()
-	var output bytes.Buffer
+	var output, errs bytes.Buffer
 	code, err := k.Run(t.Context(), Options{
 		Files:   map[string]string{"/ping": buildPing(t)},
 		Command: []string{"sh", "-c", script.String()},
-		Output:  &output,
+		Stdout:  &output,
+		Stderr:  &errs,
 		Results: results,
 	})
 	if err != nil || code != 0 || output.String() != "networks are up\n" {
-		t.Fatalf("exit code %d, %v, output:\n%s", code, err, &output)
+		t.Fatalf("exit code %d, %v, output:\n%s%s", code, err, &output, &errs)
 	}
 
 	qdiscs, err := tc.ParseQdiscs(read(t, results, "qdiscs.json"))
@@ -119,18 +120,21 @@ func parse(t *testing.T, text []byte) (r report) {
 	return r
 }
 
-// TestExitCode covers what comes back: the code, output byte by byte, and results.
+// TestExitCode covers what comes back of a program that brings its libraries: the code, output byte
+// by byte, and results.
 func TestExitCode(t *testing.T) {
 	k := kit(t)
-	var output bytes.Buffer
+	var output, errs bytes.Buffer
 	results := filepath.Join(t.TempDir(), "new")
 	code, err := k.Run(t.Context(), Options{
-		Command: []string{"sh", "-c", "printf 'a\\n\\000\\r'; mkdir -p /results/x; echo it\\'s >/results/x/y; echo bad >&2; exit $1", "sh", "7"},
-		Output:  &output,
+		Files:   map[string]string{"/shell": which("bash")},
+		Command: []string{"/shell", "-c", "printf 'a\\n\\000\\r'; mkdir -p /results/x; echo it\\'s >/results/x/y; echo bad >&2; exit $1", "sh", "7"},
+		Stdout:  &output,
+		Stderr:  &errs,
 		Results: results,
 	})
-	if err != nil || code != 7 || output.String() != "a\n\x00\rbad\n" {
-		t.Errorf("exit code %d, %v, output %q", code, err, &output)
+	if err != nil || code != 7 || output.String() != "a\n\x00\r" || errs.String() != "bad\n" {
+		t.Errorf("exit code %d, %v, output %q and %q", code, err, &output, &errs)
 	}
 	if got := read(t, results, "x/y"); string(got) != "it's\n" {
 		t.Errorf("result %q", got)
@@ -146,10 +150,36 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// writer is an Output that tells when something comes.
+// writer is a Stdout that tells when something comes.
 type writer chan string
 
 func (w writer) Write(b []byte) (int, error) { w <- string(b); return len(b), nil }
+
+// TestInterrupt tells a command to end, which it does in its own way, and with results.
+func TestInterrupt(t *testing.T) {
+	k := kit(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	output := make(writer, 1)
+	go func() {
+		if got := <-output; got != "up\n" {
+			t.Errorf("output %q", got)
+		}
+		cancel()
+	}()
+	results := t.TempDir()
+	code, err := k.Run(ctx, Options{
+		Command: []string{"sh", "-c", "trap 'echo healed >/results/x; exit 4' TERM; echo up; sleep 100000 & wait"},
+		Stdout:  output,
+		Results: results,
+		Grace:   10 * time.Minute,
+	})
+	if err != nil || code != 4 {
+		t.Errorf("exit code %d, %v", code, err)
+	}
+	if got := read(t, results, "x"); string(got) != "healed\n" {
+		t.Errorf("result %q", got)
+	}
+}
 
 // TestCancel ends a guest that would never end by itself, once its output shows that it runs.
 func TestCancel(t *testing.T) {
@@ -162,7 +192,7 @@ func TestCancel(t *testing.T) {
 		}
 		cancel(enough)
 	}()
-	if _, err := k.Run(ctx, Options{Command: []string{"sh", "-c", "echo up; sleep 100000"}, Output: output}); err != enough {
+	if _, err := k.Run(ctx, Options{Command: []string{"sh", "-c", "echo up; sleep 100000"}, Stdout: output}); err != enough {
 		t.Errorf("error %v, want the cause", err)
 	}
 }

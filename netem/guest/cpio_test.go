@@ -41,7 +41,7 @@ func TestArchiveRefuses(t *testing.T) {
 		"no name":          func(a *archive) { a.text("/", 0o644, "") },
 		"4 GB":             func(a *archive) { a.file("f", 0o644, 1<<32, strings.NewReader("")) },
 		"a file that grew": func(a *archive) { a.file("f", 0o644, 1, strings.NewReader("ab")) },
-		"no program":       func(a *archive) { a.program("p", "cpio_test.go") },
+		"no program":       func(a *archive) { a.program("p", filepath.Join(directory, "none")) },
 	} {
 		a := newArchive(&bytes.Buffer{})
 		add(a)
@@ -66,5 +66,26 @@ func TestExtractStaysInside(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(outside, "out")); err == nil {
 			t.Errorf("%s: got out", name)
 		}
+	}
+}
+
+// TestExtractLinks: a link to what lies beside it replaces one that is there, and no other comes in.
+func TestExtractLinks(t *testing.T) {
+	results := t.TempDir()
+	for _, link := range []struct {
+		target string
+		fine   bool
+	}{{"first", true}, {"second", true}, {"..", false}, {"/etc", false}, {"a/b", false}, {"", false}} {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		if err := errors.Join(w.WriteHeader(&tar.Header{Name: "latest", Linkname: link.target, Typeflag: tar.TypeSymlink}), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if err := extract(&b, results); (err == nil) != link.fine {
+			t.Errorf("%q: %v", link.target, err)
+		}
+	}
+	if target, err := os.Readlink(filepath.Join(results, "latest")); target != "second" {
+		t.Errorf("the link is to %q, %v", target, err)
 	}
 }

@@ -13,11 +13,13 @@
 //     delays, the caller's files, and the script init.sh.
 //   - It starts qemu with that archive as initial RAM disk (boot.go). There is no disk and no
 //     network card: the networks of the guest are those that it makes inside.
-//   - The script loads the modules, runs the command and switches the machine off. The command's
-//     output, its exit code and what it left in the directory Results come back through three
-//     virtio ports. For qemu each port is a file, so the guest never waits for a reader. The files
+//   - The script loads the modules, runs the command and switches the machine off. What the command
+//     writes, its exit code and what it left in the directory Results come back through virtio
+//     ports. For qemu each of these is a file, so the guest never waits for a reader. The files
 //     have no name: they are gone with the processes that hold them, however those end. Where the
 //     system allows it qemu ends with us, even if we are killed.
+//   - By one more port, which for qemu is its standard input, the script hears that the command is
+//     to end.
 //
 // In the guest PATH has the real ip and tc before busybox's. Beware of "busybox sh", which prefers
 // its own to those in PATH; /bin/sh is the host's shell and does not.

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,11 +13,14 @@ import (
 // libraries are the directories where the loader looks without being told.
 var libraries = []string{"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"}
 
-// program adds a program of the host and the libraries that it needs, these where they are on the
-// host.
+// program adds a file of the host and, if it is a program, the libraries that it needs, these where
+// they are on the host.
 func (a *archive) program(name, from string) {
 	a.copy(name, from)
 	f, err := elf.Open(from)
+	if _, other := errors.AsType[*elf.FormatError](err); other {
+		return
+	}
 	if err != nil {
 		a.fail(fmt.Errorf("%s: %w", from, err))
 		return

@@ -15,11 +15,11 @@ import (
 func TestKilled(t *testing.T) {
 	k := kit(t)
 	if os.Getenv("GUEST_TO_BE_KILLED") != "" {
-		code, err := k.Run(t.Context(), Options{Command: []string{"sh", "-c", "echo up; sleep 100000"}, Output: os.Stdout})
+		code, err := k.Run(t.Context(), Options{Command: []string{"sh", "-c", "echo up; sleep 100000"}, Stdout: os.Stdout})
 		t.Fatal(code, err)
 	}
 	temporary := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilled$")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilled$", "-boot")
 	cmd.Env = append(os.Environ(), "GUEST_TO_BE_KILLED=yes", "TMPDIR="+temporary)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {

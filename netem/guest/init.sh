@@ -13,13 +13,16 @@ mkdir -p /run/netns
 for m in /guest/modules/*.ko; do
 	insmod $m || poweroff -f
 done
-until [ -c /dev/vport0p3 ]; do usleep 10000; done # the last of the ports
+until [ -c /dev/vport0p5 ]; do usleep 10000; done # the last of the ports
 echo 1 >/proc/sys/kernel/printk
 export PATH=/usr/sbin:/bin HOME=/tmp
 ip=/usr/sbin/ip # a bare ip would be busybox's here
 $ip link set dev lo up
 cd /tmp
-/bin/sh /guest/command </dev/null >/dev/vport0p1 2>&1
+/bin/sh /guest/command </dev/null >/dev/vport0p1 2>/dev/vport0p2 &
+command=$!
+read -r word </dev/vport0p5 && kill -TERM $command &
+wait $command
 code=$?
-tar -C /results -cf /dev/vport0p2 . && echo $code >/dev/vport0p3
+tar -C /results -cf /dev/vport0p3 . && echo $code >/dev/vport0p4
 poweroff -f
