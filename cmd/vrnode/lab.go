@@ -109,6 +109,12 @@ var backends = []backend{
 		open:  openNetem,
 		lacks: func(found []lab.Finding) string { return findings(found).lacks(kernel.Needs()) },
 	},
+	{
+		name: "guest", about: "the kernel of a virtual machine, for hosts without netem",
+		// All that the backend netem needs is in the guest, where the whole command is run again.
+		canDo: func([]lab.Finding) scenario.Capabilities { return kernel.CanDo(func(string) bool { return true }) },
+		lacks: func(found []lab.Finding) string { return findings(found).lacks([]string{"guest"}) },
+	},
 }
 
 // findings are what was found on a machine.

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"vrnode/netem/lab"
 	"vrnode/netem/result"
 	"vrnode/netem/scenario"
 )
@@ -37,6 +39,12 @@ The exit code is that of the worst run.`,
 				return err
 			}
 			var m matrix
+			if l.boots(s.Cells()...) {
+				return l.inGuest(cmd, &inGuest{
+					args: []string{"matrix", "--repeat", strconv.Itoa(repeat)}, cells: s.Cells(), repeat: repeat, text: text,
+					show: func(cmd *cobra.Command, run *lab.Report) error { return m.show(cmd, l, run) },
+				})
+			}
 			for _, cell := range s.Cells() {
 				for i := range repeat {
 					again := *cell.Scenario
@@ -62,10 +70,18 @@ type matrix struct {
 
 // run runs a cell and prints its line at once.
 func (m *matrix) run(cmd *cobra.Command, l *labRunner, cell *scenario.Cell, text []byte) error {
-	run, err := l.run(cmd.Context(), cell, text, progressLine(cmd.ErrOrStderr()))
+	run, err := l.run(cmd.Context(), cell, text, l.progressLine(cmd.ErrOrStderr()))
 	if err != nil {
 		return err
 	}
+	if err := m.show(cmd, l, run); err != nil {
+		return err
+	}
+	return invalid(cmd.Context().Err())
+}
+
+// show counts a run and prints its line.
+func (m *matrix) show(cmd *cobra.Command, l *labRunner, run *lab.Report) error {
 	v := &run.Verdict
 	m.runs++
 	if v.Outcome == result.Pass {
@@ -75,18 +91,15 @@ func (m *matrix) run(cmd *cobra.Command, l *labRunner, cell *scenario.Cell, text
 		m.worst = v.Outcome
 	}
 	if l.output.json() {
-		return printJSON(cmd.OutOrStdout(), labReport{Dir: run.Dir, Manifest: run.Manifest, Verdict: *v})
+		return printJSON(cmd.OutOrStdout(), run)
 	}
 	t := tabwriter.NewWriter(cmd.OutOrStdout(), matrixColumn, 0, 2, ' ', 0)
 	if m.runs == 1 {
 		fmt.Fprintln(t, "OUTCOME\tPER SECOND\tP50\tP99\tVIEW CHANGES\tUNANSWERED\tCELL")
 	}
 	f := &v.Figures
-	fmt.Fprintf(t, "%s\t%.0f\t%v\t%v\t%d\t%d\t%s\n", v.Outcome, f.PerSecond, short(f.P50), short(f.P99), f.ViewChanges, f.Unanswered, cell)
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	return invalid(cmd.Context().Err())
+	fmt.Fprintf(t, "%s\t%.0f\t%v\t%v\t%d\t%d\t%s\n", v.Outcome, f.PerSecond, short(f.P50), short(f.P99), f.ViewChanges, f.Unanswered, run.Manifest.Cell)
+	return t.Flush()
 }
 
 // matrixColumn is the least width of a column, since lines are printed one by one.

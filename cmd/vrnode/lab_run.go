@@ -25,6 +25,8 @@ type labRunner struct {
 	program string
 	seed    uint64
 	seeded  bool
+	// progress tells whether somebody looks at how far a run is.
+	progress bool
 }
 
 func (l *labRunner) addTo(cmd *cobra.Command) {
@@ -32,6 +34,8 @@ func (l *labRunner) addTo(cmd *cobra.Command) {
 	l.output.addTo(cmd, "text", "json")
 	l.addFolder(cmd)
 	cmd.Flags().Uint64Var(&l.seed, "seed", 0, "use another seed than that of the file")
+	cmd.Flags().BoolVar(&l.progress, "progress", isTerminal(os.Stderr), "show how far a run is")
+	_ = cmd.Flags().MarkHidden("progress") // it is there
 }
 
 func (l *labRunner) addFolder(cmd *cobra.Command) {
@@ -94,33 +98,35 @@ func oneScenario(cmd *cobra.Command, args []string) error {
 
 // print runs one cell and prints its verdict.
 func (l *labRunner) print(cmd *cobra.Command, cell *scenario.Cell, text []byte) error {
+	if l.boots(*cell) {
+		return l.inGuest(cmd, &inGuest{
+			args: []string{"run", "--cell", cell.String()}, cells: []scenario.Cell{*cell}, text: text, show: l.show,
+		})
+	}
 	if done, err := l.backend.get().enter(cmd.Context(), false); done || err != nil {
 		return err
 	}
-	run, err := l.run(cmd.Context(), cell, text, progressLine(cmd.ErrOrStderr()))
+	run, err := l.run(cmd.Context(), cell, text, l.progressLine(cmd.ErrOrStderr()))
 	if err != nil {
 		return err
 	}
-	if l.output.json() {
-		err = printJSON(cmd.OutOrStdout(), labReport{Dir: run.Dir, Manifest: run.Manifest, Verdict: run.Verdict})
-	} else {
-		printVerdict(cmd.OutOrStdout(), run)
-	}
-	if err != nil {
+	if err := l.show(cmd, run); err != nil {
 		return err
 	}
 	return outcomeError(run.Verdict.Outcome, "%s: %s", cell.Name, run.Verdict.Outcome)
 }
 
-// A labReport is what lab run -o json prints.
-type labReport struct {
-	Dir      string          `json:"dir"`
-	Manifest result.Manifest `json:"manifest"`
-	Verdict  result.Verdict  `json:"verdict"`
+// show prints a verdict.
+func (l *labRunner) show(cmd *cobra.Command, run *lab.Report) error {
+	if l.output.json() {
+		return printJSON(cmd.OutOrStdout(), run)
+	}
+	printVerdict(cmd.OutOrStdout(), run)
+	return nil
 }
 
 // run runs one cell.
-func (l *labRunner) run(ctx context.Context, cell *scenario.Cell, text []byte, progress func(string)) (*result.Run, error) {
+func (l *labRunner) run(ctx context.Context, cell *scenario.Cell, text []byte, progress func(string)) (*lab.Report, error) {
 	s := *cell.Scenario
 	if l.seeded {
 		s.Seed = l.seed
@@ -135,11 +141,11 @@ func (l *labRunner) run(ctx context.Context, cell *scenario.Cell, text []byte, p
 		return nil, err
 	}
 	if missing != 0 {
-		return &result.Run{Verdict: lab.Unsupported(kind.name, missing)}, nil
+		return &lab.Report{Manifest: result.Manifest{Name: s.Name, Cell: cell.String()}, Verdict: lab.Unsupported(kind.name, missing)}, nil
 	}
 	run, err := lab.Run(ctx, lab.Options{
 		Scenario: &s, Cell: cell.String(), Text: text, Network: network, Program: program, Root: l.root,
-		Version: version(), Reproduce: reproduce(&s, cell.String(), kind.name),
+		Version: version(), Reproduce: reproduce(&result.Manifest{File: s.File, Cell: cell.String(), Backend: kind.name, Seed: s.Seed}),
 		Progress: progress,
 	})
 	if progress != nil {
@@ -151,14 +157,17 @@ func (l *labRunner) run(ctx context.Context, cell *scenario.Cell, text []byte, p
 	if err == nil {
 		err = writeReport(filepath.Join(run.Dir, result.ReportFile), run)
 	}
-	return run, invalid(err)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	return &lab.Report{Dir: run.Dir, Manifest: run.Manifest, Verdict: run.Verdict}, nil
 }
 
 // reproduce returns the command that runs a scenario again.
-func reproduce(s *scenario.Scenario, cell, backend string) string {
-	command := fmt.Sprintf("vrnode lab run %s --backend %s --seed %d", s.File, backend, s.Seed)
-	if cell != "" {
-		command += fmt.Sprintf(" --cell '%s'", cell)
+func reproduce(m *result.Manifest) string {
+	command := fmt.Sprintf("vrnode lab run %s --backend %s --seed %d", m.File, m.Backend, m.Seed)
+	if m.Cell != "" {
+		command += fmt.Sprintf(" --cell '%s'", m.Cell)
 	}
 	return command
 }
@@ -173,14 +182,14 @@ func (l *labRunner) vrnode() (string, error) {
 
 // progressLine returns what writes one line again and again, where somebody looks; nil elsewhere.
 // An empty line wipes it.
-func progressLine(w io.Writer) func(string) {
-	if !isTerminal(os.Stderr) {
+func (l *labRunner) progressLine(w io.Writer) func(string) {
+	if !l.progress {
 		return nil
 	}
 	return func(line string) { fmt.Fprintf(w, "\r\x1b[K%s", line) }
 }
 
-func printVerdict(w io.Writer, run *result.Run) {
+func printVerdict(w io.Writer, run *lab.Report) {
 	v := &run.Verdict
 	fmt.Fprintf(w, "%s\n", strings.ToUpper(string(v.Outcome)))
 	for _, why := range v.Why {

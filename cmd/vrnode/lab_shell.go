@@ -47,6 +47,9 @@ so does everything else. The steps of the scenario are not taken.`,
 			if done, err := kind.enter(cmd.Context(), true); done || err != nil {
 				return err
 			}
+			if kind.open == nil {
+				return outcomeError(result.Unsupported, "there is no shell on backend %s", kind.name)
+			}
 			network, missing, err := kind.openFor(cmd.Context(), s.Cells()[0].Scenario)
 			if err != nil {
 				return err

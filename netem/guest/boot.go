@@ -29,6 +29,8 @@ type Options struct {
 	// Files are put into the guest: from their path there to that on the host. They keep their
 	// permissions, and a program brings the libraries that it needs.
 	Files map[string]string
+	// Texts are more files: from their path in the guest to what is in them.
+	Texts map[string][]byte
 	// Command is the program and its arguments. It runs as root in /tmp, with PATH set to where
 	// ip, tc, nft, sh and busybox's programs are.
 	Command []string
@@ -150,6 +152,9 @@ func (k *Kit) pack(to io.Writer, o *Options) error {
 	for _, name := range slices.Sorted(maps.Keys(o.Files)) {
 		a.program(name, o.Files[name])
 	}
+	for _, name := range slices.Sorted(maps.Keys(o.Texts)) {
+		a.text(name, 0o644, string(o.Texts[name]))
+	}
 	err := errors.Join(a.close(), buffered.Flush())
 	// While the kernel unpacks them the files are there twice, and the command needs memory too.
 	if err == nil && a.size > int64(o.Memory)<<20/3 {
@@ -219,8 +224,10 @@ func (m *machine) run(ctx context.Context, o Options) error {
 }
 
 // kernelWords is the kernel's command line. On a busy host an emulated timer may be too slow for the
-// kernel's check of it, which would panic; and a panic ends the machine at once.
-const kernelWords = "console=ttyS0 quiet no_timer_check panic=-1"
+// kernel's check of it, which would panic; and a panic ends the machine at once. The time stamp
+// counters are the host's and agree, which the kernel would not believe of two processors of this
+// kind; any other clock is a device, and takes ten to fifty times as long to read.
+const kernelWords = "console=ttyS0 quiet no_timer_check tsc=reliable panic=-1"
 
 func (m *machine) command(ctx context.Context) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, m.kit.qemu, "-no-user-config", "-nodefaults", "-no-reboot",
