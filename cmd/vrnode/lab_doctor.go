@@ -18,7 +18,7 @@ func newLabDoctor() *cobra.Command {
 		Long: `doctor tries what the backends need, in network namespaces that are gone afterwards, and says how to
 get what is missing. It changes nothing.`,
 		Example: `  vrnode lab doctor
-  vrnode lab doctor -o json | jq 'select(.ok | not)'`,
+  vrnode lab doctor -o json | jq -r 'select(.ok | not) | .remedy'`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings := lab.Examine(cmd.Context())
@@ -26,7 +26,7 @@ get what is missing. It changes nothing.`,
 				printFindings(cmd.OutOrStdout(), findings)
 				return nil
 			}
-			for _, f := range findings {
+			for _, f := range append(findings, judgeBackends(findings)...) {
 				if err := printJSON(cmd.OutOrStdout(), f); err != nil {
 					return err
 				}
@@ -38,14 +38,28 @@ get what is missing. It changes nothing.`,
 	return cmd
 }
 
+// judgeBackends tells which backends would work, after what this machine has.
+func judgeBackends(findings []lab.Finding) []lab.Finding {
+	var out []lab.Finding
+	for _, b := range backends {
+		f := lab.Finding{What: "backend " + b.name, Found: fmt.Sprintf("%s; it can do: %v", b.about, b.canDo(findings))}
+		if lacks := b.lacks(findings); lacks != "" {
+			f.Remedy = "get " + lacks
+		}
+		f.OK = f.Remedy == ""
+		out = append(out, f)
+	}
+	return out
+}
+
 func printFindings(w io.Writer, findings []lab.Finding) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range findings {
-		word := "ok"
+		state := "ok"
 		if !f.OK {
-			word = "missing"
+			state = "missing"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", f.What, word, f.Found)
+		fmt.Fprintf(t, "%s\t%s\t%s\n", f.What, state, f.Found)
 	}
 	t.Flush()
 	for _, f := range findings {
@@ -54,12 +68,12 @@ func printFindings(w io.Writer, findings []lab.Finding) {
 		}
 	}
 	fmt.Fprintln(w)
-	for _, b := range backends {
+	for _, f := range judgeBackends(findings) {
 		state := "ready"
-		if lacks := b.lacks(findings); lacks != "" {
-			state = "lacks " + lacks
+		if !f.OK {
+			state = "not ready: " + f.Remedy
 		}
-		fmt.Fprintf(t, "backend %s\t%s\t%s; it can do: %v\n", b.name, state, b.about, b.canDo(findings))
+		fmt.Fprintf(t, "%s\t%s\t%s\n", f.What, state, f.Found)
 	}
 	t.Flush()
 }

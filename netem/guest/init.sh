@@ -9,7 +9,8 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs tmp /tmp
 mount -t tmpfs run /run
-mkdir -p /run/netns
+mkdir -p /run/netns /var
+ln -s /run /var/run
 for m in /guest/modules/*.ko; do
 	insmod $m || poweroff -f
 done

@@ -75,13 +75,16 @@ func Find() (*Kit, error) {
 	}
 	if err := k.findKernel("/", filepath.Join(cache, "kernel")); err != nil {
 		missing.What = append(missing.What, err.Error())
-		missing.Get = append(missing.Get, fetch(cache))
+		missing.Get = append(missing.Get, "vrnode lab fetch")
 	}
 	if len(missing.What) > 0 {
 		return nil, missing
 	}
 	return k, nil
 }
+
+// Inside tells whether this machine is a guest.
+func Inside() bool { return exists("/guest/command") }
 
 // which returns where a program is. Users who are not root may not have all places in PATH.
 func which(program string) string {

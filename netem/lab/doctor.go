@@ -2,10 +2,13 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
 	"time"
+
+	"vrnode/netem/guest"
 )
 
 // A Finding is one thing that a backend may need, and whether this machine has it.
@@ -35,8 +38,8 @@ var probes = []probe{
 	{"netem", []string{"tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"}, true,
 		"modprobe sch_netem, or install the modules of the kernel (linux-modules-extra, kernel-modules-extra); or use the guest"},
 	{"tbf", []string{"tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", "1mbit", "burst", "10kb", "latency", "50ms"}, true, "modprobe sch_tbf"},
+	{"htb", []string{"tc", "qdisc", "add", "dev", "lo", "root", "htb"}, true, "modprobe sch_htb"},
 	{"nftables", []string{"nft", "add", "table", "ip", "probe"}, true, "modprobe nf_tables"},
-	{"qemu", []string{"qemu-system-x86_64", "--version"}, false, "install the package qemu-system-x86"},
 }
 
 // Examine finds out what this machine has. It changes nothing.
@@ -46,12 +49,28 @@ func Examine(ctx context.Context) []Finding {
 	for _, p := range probes {
 		out = append(out, p.run(ctx))
 	}
+	out = append(out, examineGuest())
 	for i := range out {
 		if out[i].OK {
 			out[i].Remedy = ""
 		}
 	}
 	return out
+}
+
+// examineGuest finds out whether a guest could be booted.
+func examineGuest() Finding {
+	if guest.Inside() {
+		return Finding{What: "guest", OK: true, Found: "this is one"}
+	}
+	kit, err := guest.Find()
+	if missing, some := errors.AsType[*guest.Missing](err); some {
+		return Finding{What: "guest", Found: "needs " + strings.Join(missing.What, ", "), Remedy: strings.Join(missing.Get, " && ")}
+	}
+	if err != nil {
+		return Finding{What: "guest", Found: err.Error(), Remedy: "Linux on amd64"}
+	}
+	return Finding{What: "guest", OK: true, Found: kit.String()}
 }
 
 func (p *probe) run(ctx context.Context) Finding {
