@@ -15,7 +15,7 @@ import (
 // A network asks a backend for what a scenario wants of its links, and remembers what it asked for.
 type network struct {
 	backend Backend
-	began   time.Time
+	began   time.Time // time 0 of the run; zero until then
 
 	mu    sync.Mutex
 	plan  *scenario.Network
@@ -29,9 +29,9 @@ type span struct {
 }
 
 // newNetwork gives every direction its first settings.
-func newNetwork(b Backend, s *scenario.Scenario, g scenario.Group, began time.Time) (*network, error) {
+func newNetwork(b Backend, s *scenario.Scenario, g scenario.Group) (*network, error) {
 	n := &network{
-		backend: b, began: began,
+		backend: b,
 		plan:  s.NewNetwork(&g, s.Dice("links")),
 		spans: make(map[scenario.Direction][]span),
 	}
@@ -71,7 +71,11 @@ func (n *network) apply(changed []scenario.Changed) error {
 			continue
 		}
 		errs = append(errs, n.backend.Set(c.Direction, c.Settings))
-		n.spans[c.Direction] = append(spans, span{time.Since(n.began), c.Settings})
+		at := time.Duration(0)
+		if !n.began.IsZero() {
+			at = time.Since(n.began)
+		}
+		n.spans[c.Direction] = append(spans, span{at, c.Settings})
 	}
 	return errors.Join(errs...)
 }

@@ -143,9 +143,11 @@ func (r *run) setUp(ctx context.Context) (err error) {
 	if r.workload, err = newWorkload(r.Network, r.Scenario, r.folder); err != nil {
 		return err
 	}
+	// It may take a machine seconds to impair all links, which are not part of the experiment.
+	r.network, err = newNetwork(r.Network, r.Scenario, r.watcher.group())
 	r.began = time.Now()
+	r.network.began = r.began
 	r.watcher.startAt(r.began)
-	r.network, err = newNetwork(r.Network, r.Scenario, r.watcher.group(), r.began)
 	r.driver = newDriver(r)
 	return err
 }
