@@ -46,7 +46,8 @@ Exit codes:
 		Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newLabList(), newLabDoctor(), newLabFetch(), newLabPlan(), newLabRun(), newLabMatrix(), newLabReplay(), newLabReport(), newLabShell())
+	cmd.AddCommand(newLabList(), newLabDoctor(), newLabFetch(), newLabPlan(), newLabRun(), newLabMatrix(), newLabReplay(), newLabReport(), newLabShell(),
+		newLabApply(), newLabClean(), newLabWatch())
 	return cmd
 }
 

@@ -32,6 +32,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"netem/relay", "wire netem/link netem/scenario internal/ports", ""},
 	{"netem/kernel", "wire netem/link netem/scenario netem/tc", "x/sys"},
 	{"netem/guest", "netem/tc", ""},
+	{"netem/host", "netem/link netem/tc", ""},
 	{"netem/lab", "wire vr vr/client netem/link netem/scenario netem/result netem/guest vr/machine/*", "porcupine"},
 
 	{"internal/sim", "wire vr internal/stack frag", "porcupine xxhash"},

@@ -32,8 +32,8 @@ type span struct {
 func newNetwork(b Backend, s *scenario.Scenario, g scenario.Group) (*network, error) {
 	n := &network{
 		backend: b,
-		plan:  s.NewNetwork(&g, s.Dice("links")),
-		spans: make(map[scenario.Direction][]span),
+		plan:    s.NewNetwork(&g, s.Dice("links")),
+		spans:   make(map[scenario.Direction][]span),
 	}
 	return n, n.apply(n.plan.All())
 }

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -96,4 +97,16 @@ func (s *Scenario) Links(g *Group, dice *rand.Rand) map[Direction]link.Settings 
 		}
 	}
 	return links
+}
+
+// Everywhere returns what all links do at the beginning, if none does something else.
+func (s *Scenario) Everywhere() (link.Settings, error) {
+	out := s.Base
+	for _, r := range s.Rules {
+		if r.Where.From.Role != All || r.Where.To.Role != All {
+			return out, fmt.Errorf("%s:%d: only some links do this: %v", s.File, r.Line, r.Where)
+		}
+		r.Impairment.Apply(&out)
+	}
+	return out, nil
 }

@@ -3,6 +3,7 @@ package tc
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"vrnode/netem/link"
 )
@@ -24,8 +25,14 @@ type Interface struct {
 	attached    attached
 }
 
+// nameMax is the length of the longest name of an interface in Linux.
+const nameMax = 15
+
 // Check tells why the interface must not be touched, after the output of Show, or nil.
 func (i *Interface) Check(qdiscs []Qdisc) error {
+	if !plainName(i.Dev) {
+		return fmt.Errorf("%q is no name of an interface", i.Dev)
+	}
 	if i.First == 0 || i.Last < i.First {
 		return fmt.Errorf("%d-%d is no range of ports", i.First, i.Last)
 	}
@@ -34,6 +41,45 @@ func (i *Interface) Check(qdiscs []Qdisc) error {
 	}
 	return nil
 }
+
+// plainName tells whether a name of an interface can be part of that of a table. Linux allows more.
+func plainName(dev string) bool {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r)
+	}
+	return dev != "" && len(dev) <= nameMax && dev[0] != '.' && dev[0] != '-' && strings.TrimFunc(dev, plain) == ""
+}
+
+// table is the name of our nft table for the interface.
+func (i *Interface) table() string { return prefix + "-" + i.Dev }
+
+// Marked returns the devices that have a root qdisc of ours, given what ShowAll prints.
+func Marked(qdiscs []Qdisc) []string {
+	var out []string
+	for _, q := range qdiscs {
+		if q.Root && strings.EqualFold(q.Handle, handle+":") {
+			out = append(out, q.Dev)
+		}
+	}
+	return out
+}
+
+// ShowAll returns the command whose output Marked wants.
+func ShowAll() Command { return words("tc -j qdisc show") }
+
+// MarkedTables returns the devices that have an nft table of ours, given what ListTables prints.
+func MarkedTables(text string) []string {
+	var out []string
+	for line := range strings.Lines(text) {
+		if dev, is := strings.CutPrefix(strings.TrimSpace(line), "table ip "+prefix+"-"); is {
+			out = append(out, dev)
+		}
+	}
+	return out
+}
+
+// ListTables returns the command whose output MarkedTables wants.
+func ListTables() Command { return words("nft list tables") }
 
 // Show returns the command whose output Check wants.
 func (i *Interface) Show() Command { return words("tc -s -j qdisc show dev " + i.Dev) }
@@ -55,8 +101,8 @@ func (i *Interface) Up() []Command {
 		}
 	}
 	return append(out,
-		words("nft add table ip "+prefix),
-		words("nft add chain ip "+prefix+" in", "{ type filter hook prerouting priority raw; }"))
+		words("nft add table ip "+i.table()),
+		words("nft add chain ip "+i.table()+" in", "{ type filter hook prerouting priority raw; }"))
 }
 
 // Set returns the commands that give the ports' traffic another impairment. What is Down, or too
@@ -68,12 +114,12 @@ func (i *Interface) Set(s link.Settings) []Command {
 	var out []Command
 	if was.Down != s.Down || was.MTU != s.MTU {
 		ports := fmt.Sprintf("iifname %s udp dport %d-%d", i.Dev, i.First, i.Last)
-		out = append(out, words("nft flush chain ip "+prefix+" in"))
+		out = append(out, words("nft flush chain ip "+i.table()+" in"))
 		if s.Down {
-			out = append(out, words("nft add rule ip "+prefix+" in "+ports+" counter drop"))
+			out = append(out, words("nft add rule ip "+i.table()+" in "+ports+" counter drop"))
 		}
 		if s.MTU > 0 {
-			out = append(out, words("nft add rule ip "+prefix+" in "+ports+" ip length > "+strconv.Itoa(s.MTU)+" counter drop"))
+			out = append(out, words("nft add rule ip "+i.table()+" in "+ports+" ip length > "+strconv.Itoa(s.MTU)+" counter drop"))
 		}
 	}
 	if !sameQdisc(was, s) {
@@ -88,7 +134,7 @@ func (i *Interface) Set(s link.Settings) []Command {
 func (i *Interface) Down() []Command {
 	return []Command{
 		words("tc qdisc delete dev " + i.Dev + " root handle " + handle + ":"),
-		words("nft delete table ip " + prefix),
+		words("nft delete table ip " + i.table()),
 	}
 }
 

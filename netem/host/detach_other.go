@@ -1,0 +1,8 @@
+//go:build !unix
+
+package host
+
+import "os/exec"
+
+// detach does nothing where there is no tc either.
+func detach(*exec.Cmd) {}
