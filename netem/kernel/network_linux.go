@@ -95,21 +95,22 @@ func (n *Network) Set(d scenario.Direction, s link.Settings) error {
 	if n.survey.lanes[d] == nil {
 		return fmt.Errorf("there is no link from %d to %d", d.From, d.To)
 	}
+	// What is sent while the kernel is asked for its counters may be counted or not, so it is in no
+	// span.
+	asked := now()
 	var before, after []tc.Qdisc
 	if was := n.survey.settings(d); wantsQdiscs(&was) {
 		before = n.show(d)
 	}
-	asked := now()
 	for _, c := range n.lab.Set(d, s) {
 		if _, err := run(c); err != nil {
 			return err
 		}
 	}
-	begin := now()
 	if wantsQdiscs(&s) {
 		after = n.show(d)
 	}
-	n.survey.set(d, before, span{settings: s, asked: asked, begin: begin, before: after})
+	n.survey.set(d, before, span{settings: s, asked: asked, begin: now(), before: after})
 	return nil
 }
 
@@ -139,11 +140,12 @@ func (n *Network) Measure(d scenario.Direction) (done []link.Counters, late []li
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	until := now()
 	var last []tc.Qdisc
 	if is := n.survey.settings(d); wantsQdiscs(&is) {
 		last = n.show(d)
 	}
-	return n.survey.measure(d, last), nil
+	return n.survey.measure(d, until, last), nil
 }
 
 // Close takes the network away.

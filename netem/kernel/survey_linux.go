@@ -234,14 +234,15 @@ func (v *surveyor) set(d scenario.Direction, after []tc.Qdisc, next span) {
 	l.next = min(l.next, v.tick+l.interval)
 }
 
-// measure returns what was done in each span, until now.
-func (v *surveyor) measure(d scenario.Direction, after []tc.Qdisc) []link.Counters {
+// measure returns what was done in each span. The last ends, for this time, at a time of a moment ago,
+// after which the qdiscs were as given.
+func (v *surveyor) measure(d scenario.Direction, until time.Duration, after []tc.Qdisc) []link.Counters {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.read()
 	l := v.lanes[d]
 	last := &l.spans[len(l.spans)-1]
-	last.end, last.after = v.seen, after
+	last.end, last.after = min(until, v.seen), after
 	var out []link.Counters
 	for i := range l.spans {
 		out = append(out, l.measure(&l.spans[i]))
