@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -131,12 +132,7 @@ func TestEdges(t *testing.T) {
 func TestCanDo(t *testing.T) {
 	without := func(missing ...string) scenario.Capabilities {
 		return CanDo(func(what string) bool {
-			for _, m := range missing {
-				if m == what {
-					return false
-				}
-			}
-			return true
+			return !slices.Contains(missing, what)
 		})
 	}
 	for _, c := range []struct{ missing, want string }{
