@@ -24,6 +24,16 @@ type formation struct {
 	listed  []wire.Member
 }
 
+// hostConfig returns what a process is told about itself and the replicas, which are at the first
+// sites.
+func hostConfig(ids []wire.Peer, self wire.Peer, incarnation wire.Incarnation, seed uint64) stack.Config {
+	cfg := stack.Config{Self: self, Incarnation: incarnation, Seed: seed}
+	for i, id := range ids {
+		cfg.Replicas = append(cfg.Replicas, stack.Address{ID: id, Addr: addressOf(i)})
+	}
+	return cfg
+}
+
 func newHost(cfg stack.Config) *hostProcess {
 	p := &hostProcess{}
 	if cfg.Self.IsReplica() {

@@ -86,7 +86,7 @@ func setTrap(r *run) {
 	}
 	if r.trap.hold {
 		for i := range r.w.sites {
-			r.w.net.hold[r.trap.site][i] = true
+			r.w.net.holding[r.trap.site][i] = true
 		}
 	}
 	r.fault("trap for "+r.trap.kind.String(), r.trap.site)
@@ -110,7 +110,7 @@ func (r *run) spring(site int, out *output) {
 	for i := range out.sent {
 		if out.sent[i].Message.Kind() == r.trap.kind {
 			r.trap.kind = 0
-			clear(r.w.net.hold[site])
+			clear(r.w.net.holding[site])
 			r.crash(site)
 			return
 		}
@@ -121,7 +121,7 @@ func (r *run) spring(site int, out *output) {
 func isolate(r *run) {
 	m := r.anyMember()
 	r.fault("isolate", m)
-	r.w.net.isolate(m)
+	r.w.net.isolate(r.w.now, m)
 }
 
 // split cuts the sites into two halves.
@@ -133,7 +133,7 @@ func split(r *run) {
 	}
 	for i := range side {
 		for j := range side {
-			r.w.net.cut[i][j] = side[i] != side[j]
+			r.w.net.cut(r.w.now, i, j, side[i] != side[j])
 		}
 	}
 }
@@ -144,7 +144,7 @@ func bridge(r *run) {
 	r.fault("bridge", m)
 	for i := range r.replicas {
 		for j := range r.replicas {
-			r.w.net.cut[i][j] = i != m && j != m
+			r.w.net.cut(r.w.now, i, j, i != m && j != m)
 		}
 	}
 }
@@ -155,34 +155,34 @@ func cutOneWay(r *run) {
 	r.fault("one-way cut", m)
 	switch r.choose(3, "one-way") {
 	case 0:
-		r.w.net.cut[m][other] = true
+		r.w.net.cut(r.w.now, m, other, true)
 	case 1:
 		for i := range r.w.sites {
-			r.w.net.cut[m][i] = true
+			r.w.net.cut(r.w.now, m, i, true)
 		}
 	case 2:
 		for i := range r.w.sites {
-			r.w.net.cut[i][m] = true
+			r.w.net.cut(r.w.now, i, m, true)
 		}
 	}
 }
 
 func mend(r *run) {
 	r.fault("mend", 0)
-	r.w.net.mend()
+	r.w.net.mend(r.w.now)
 }
 
 // holdLink delays what goes one way of a link until a release.
 func holdLink(r *run) {
 	m := r.anyMember()
 	r.fault("hold", m)
-	r.w.net.hold[m][r.anyMember()] = true
+	r.w.net.holding[m][r.anyMember()] = true
 }
 
 func release(r *run) {
 	r.fault("release", 0)
-	for i := range r.w.net.hold {
-		clear(r.w.net.hold[i])
+	for i := range r.w.net.holding {
+		clear(r.w.net.holding[i])
 	}
 	r.w.net.release(r.w.now)
 }

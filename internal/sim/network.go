@@ -2,26 +2,33 @@ package sim
 
 import (
 	"container/heap"
+	"math/rand/v2"
 	"time"
+
+	"vrnode/netem/link"
 )
 
-// A network holds the packets in flight. It outlives the processes at both ends of them.
+// A network is a link for each direction between two sites, and the packets on their way. It
+// outlives the processes at both ends of them. What happens to a packet is up to the link, but for
+// two things that no link does: a packet may be held until the worst moment, and a slow one may
+// come when everybody has forgotten it.
 type network struct {
-	choose Chooser
-	faults faults
-	queue  packets
-	// held are packets of which nobody knows when they will arrive, until release says so.
-	held []packet
-	cut  [][]bool // cut[a][b]: nothing gets from site a to site b
-	hold [][]bool // what is sent from a to b is held
-	free [][]byte
-	seq  uint64
-}
-
-// faults are what may happen to each packet, in parts of a thousand.
-type faults struct {
-	loss, duplicate, hold, corrupt, slow int
-	latency, jitter                      time.Duration
+	// seed is that of all chances.
+	seed   uint64
+	random *rand.Rand // of hold and slow
+	// usual is what a link does that nobody has set otherwise.
+	usual link.Settings
+	links [][]*link.Link // from, to; made when they are first needed
+	// hold and slow are the chances of a packet, in parts of a thousand.
+	hold, slow int
+	holding    [][]bool // what is sent from a to b is held
+	// held are packets of which nobody knows when they will be sent on, until release says so.
+	held  []packet
+	queue packets
+	free  [][]byte
+	seq   uint64
+	// lose is asked about each packet before its link is, if it is not nil.
+	lose func(from, to int, bytes []byte) bool
 }
 
 type packet struct {
@@ -33,70 +40,100 @@ type packet struct {
 
 const (
 	heldMax = 4096 // packets held; the oldest is lost
-	slower  = 30   // how much longer a slow packet takes
+	slower  = 30   // how many times longer a slow packet takes
 )
 
-func newNetwork(c Chooser, sites int) network {
-	n := network{choose: c, cut: make([][]bool, sites), hold: make([][]bool, sites)}
-	for i := range sites {
-		n.cut[i], n.hold[i] = make([]bool, sites), make([]bool, sites)
+func newNetwork(sites int, seed uint64) network {
+	n := network{seed: seed, random: rand.New(rand.NewPCG(seed, 0))}
+	for range sites {
+		n.links = append(n.links, make([]*link.Link, sites))
+		n.holding = append(n.holding, make([]bool, sites))
 	}
 	return n
 }
 
-// send decides what becomes of one packet. It copies the bytes.
-func (n *network) send(now time.Duration, from, to int, b []byte) {
-	if n.cut[from][to] {
-		return
+// link returns the link of a direction.
+func (n *network) link(from, to int) *link.Link {
+	l := &n.links[from][to]
+	if *l == nil {
+		*l = link.New(n.usual, n.seed+uint64(from)<<48+uint64(to)<<32)
 	}
-	f := &n.faults
-	fate := 999
-	if f.loss+f.duplicate+f.hold+f.corrupt > 0 {
-		fate = 999 - n.choose.Choose(1000, "fate") // 0 rolls none of the faults
-	}
-	p := packet{from: from, to: to, bytes: append(n.buffer(), b...)}
-	if n.hold[from][to] {
-		n.keep(p)
-		return
-	}
-	if fate -= f.loss; fate < 0 {
-		n.recycle(p.bytes)
-		return
-	}
-	if fate -= f.hold; fate < 0 {
-		n.keep(p)
-		return
-	}
-	if fate -= f.duplicate; fate < 0 {
-		n.put(now, packet{from: from, to: to, bytes: append(n.buffer(), b...)})
-		fate = 999
-	}
-	if fate -= f.corrupt; fate < 0 && len(p.bytes) > 0 {
-		p.bytes[n.choose.Choose(len(p.bytes), "corrupt byte")] ^= 1 << n.choose.Choose(8, "corrupt bit")
-	}
-	n.put(now, p)
+	return *l
 }
 
-// put sets off a packet.
-func (n *network) put(now time.Duration, p packet) {
-	const levels = 64
-	delay := n.faults.latency
-	if n.faults.jitter > 0 {
-		level := time.Duration(n.choose.Choose(levels, "delay"))
-		delay += level * n.faults.jitter / levels
-		if n.faults.slow > 0 && n.choose.Choose(1000, "slow") >= 1000-n.faults.slow {
-			delay += (level + 1) * slower * n.faults.jitter / levels
+// setAll makes all links do the same from now on.
+func (n *network) setAll(now time.Duration, s link.Settings) {
+	n.usual = s
+	for _, to := range n.links {
+		for _, l := range to {
+			if l != nil {
+				l.Set(now, s)
+			}
 		}
 	}
-	n.seq++
-	p.at, p.seq = now+delay, n.seq
-	heap.Push(&n.queue, p)
 }
 
-// again delivers a packet once more, not before at.
-func (n *network) again(p packet, at time.Duration) {
+// cut takes the link from a to b down, or up again. What is under way arrives.
+func (n *network) cut(now time.Duration, from, to int, down bool) {
+	if n.links[from][to] == nil && n.usual.Down == down {
+		return
+	}
+	l := n.link(from, to)
+	if s := l.Settings(); s.Down != down {
+		s.Down = down
+		l.Set(now, s)
+	}
+}
+
+// isolate cuts a site off from all others.
+func (n *network) isolate(now time.Duration, site int) {
+	for i := range n.links {
+		n.cut(now, site, i, true)
+		n.cut(now, i, site, true)
+	}
+}
+
+// mend undoes all cuts and holds.
+func (n *network) mend(now time.Duration) {
+	for i := range n.links {
+		for j := range n.links {
+			n.cut(now, i, j, false)
+		}
+		clear(n.holding[i])
+	}
+}
+
+// send takes a packet from a process. It copies the bytes.
+func (n *network) send(now time.Duration, from, to int, b []byte) {
+	if n.lose != nil && n.lose(from, to, b) {
+		return
+	}
+	if n.holding[from][to] || n.hold > 0 && n.random.IntN(1000) < n.hold {
+		n.keep(packet{from: from, to: to, bytes: append(n.buffer(), b...)})
+		return
+	}
+	n.pass(now, from, to, b)
+}
+
+// pass gives a packet to its link.
+func (n *network) pass(now time.Duration, from, to int, b []byte) {
+	deliveries, _ := n.link(from, to).Send(now, len(b))
+	for _, d := range deliveries {
+		p := packet{at: d.At, from: from, to: to, bytes: append(n.buffer(), b...)}
+		if d.Flip != link.NoFlip {
+			p.bytes[d.Flip/8] ^= 1 << (d.Flip % 8)
+		}
+		if n.slow > 0 && n.random.IntN(1000) < n.slow {
+			p.at += slower * (p.at - now)
+		}
+		n.put(p)
+	}
+}
+
+// put lets a packet arrive at its time.
+func (n *network) put(p packet) {
 	n.seq++
-	p.at, p.seq = at, n.seq
+	p.seq = n.seq
 	heap.Push(&n.queue, p)
 }
 
@@ -108,12 +145,12 @@ func (n *network) keep(p packet) {
 	n.held = append(n.held, p)
 }
 
-// release sets off the held packets, in an order that their delays make.
+// release gives the held packets to their links, so that they come in an order of the links'.
 func (n *network) release(now time.Duration) {
 	for _, p := range n.held {
-		n.put(now, p)
+		n.pass(now, p.from, p.to, p.bytes)
 	}
-	n.held = n.held[:0]
+	n.forget()
 }
 
 // forget loses the held packets.
@@ -122,21 +159,6 @@ func (n *network) forget() {
 		n.recycle(p.bytes)
 	}
 	n.held = n.held[:0]
-}
-
-// isolate cuts a site off from all others.
-func (n *network) isolate(site int) {
-	for i := range n.cut {
-		n.cut[site][i], n.cut[i][site] = true, true
-	}
-}
-
-// mend undoes all cuts and holds.
-func (n *network) mend() {
-	for i := range n.cut {
-		clear(n.cut[i])
-		clear(n.hold[i])
-	}
 }
 
 // next returns when the next packet arrives, or never.

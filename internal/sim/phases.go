@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"vrnode/netem/link"
 	"vrnode/wire"
 )
 
@@ -63,8 +64,9 @@ func (r *run) heal() {
 	r.strikeAt, r.trap, r.agenda = never, trap{}, nil
 	r.w.kill(r.zombie)
 	r.w.kill(r.operator)
-	r.w.net.mend()
-	r.w.net.faults = faults{latency: 200 * time.Microsecond, jitter: 200 * time.Microsecond}
+	r.w.net.mend(r.w.now)
+	r.w.net.hold, r.w.net.slow = 0, 0
+	r.w.net.setAll(r.w.now, link.Settings{Delay: delay(200*time.Microsecond, 200*time.Microsecond)})
 	if r.dropsWhenHealing {
 		r.w.net.forget()
 	}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"time"
 
-	"vrnode/internal/stack"
 	"vrnode/vr"
 	"vrnode/wire"
 )
@@ -82,9 +81,9 @@ func newRun(c Chooser, o Options) *run {
 	r := &run{scenario: rollScenario(c), strikeAt: never}
 	r.operator = r.replicas + r.clients
 	r.zombie = r.operator + 1
-	r.w = newWorld(c, r.replicas, r.zombie+1, newTrace(o.Verbose))
+	r.w = newWorld(c, r.replicas, r.zombie+1, uint64(c.Choose(1<<30, "network")), newTrace(o.Verbose))
 	r.w.zombie = r.zombie
-	r.w.net.faults = r.faults
+	r.w.net.usual, r.w.net.hold, r.w.net.slow = r.link, r.hold, r.slow
 	r.w.record.clockStepsBack = r.clockStepsBack
 	r.w.onResult = r.take
 	r.w.onStep = r.afterStep
@@ -123,19 +122,11 @@ func (r *run) boot(member int) {
 		cfg := vr.Config{Self: self, Incarnation: incarnation, Replicas: r.ids, Seed: r.seed()}
 		r.w.run(member, self, newBareReplica(cfg, r.w.siteOf))
 	} else {
-		r.w.run(member, self, newHost(r.host(self, incarnation)))
+		r.w.run(member, self, newHost(hostConfig(r.ids, self, incarnation, r.seed())))
 	}
 	if r.clientsAtHome {
 		r.loads[member] = &load{site: member, at: r.w.now}
 	}
-}
-
-func (r *run) host(self wire.Peer, incarnation wire.Incarnation) stack.Config {
-	cfg := stack.Config{Self: self, Incarnation: incarnation, Seed: r.seed()}
-	for i, id := range r.ids {
-		cfg.Replicas = append(cfg.Replicas, stack.Address{ID: id, Addr: addressOf(i)})
-	}
-	return cfg
 }
 
 // seed makes the seed of a process. It differs between the processes of a run.
@@ -152,7 +143,7 @@ func (r *run) bootClient(site int) {
 		cfg := vr.ClientConfig{Self: self, Replicas: r.ids, Seed: seed}
 		r.w.run(site, self, newBareClient(cfg, r.w.siteOf))
 	} else {
-		r.w.run(site, self, newHost(r.host(self, wire.Incarnation(seed))))
+		r.w.run(site, self, newHost(hostConfig(r.ids, self, wire.Incarnation(seed), r.seed())))
 	}
 	r.loads[site] = &load{site: site, at: r.w.now}
 }
@@ -164,7 +155,7 @@ func (r *run) bootOperator() {
 		r.w.run(r.operator, self, newBareOperator(cfg, cluster, r.w.siteOf))
 		return
 	}
-	r.w.run(r.operator, self, newOperatorHost(r.host(self, 1), cluster))
+	r.w.run(r.operator, self, newOperatorHost(hostConfig(r.ids, self, 1, r.seed()), cluster))
 }
 
 // ---- what happens when

@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"vrnode/netem/link"
+)
 
 // A scenario is what kind of run this is. It is rolled for each run, so that some runs have no
 // faults of a kind and others have little else ("swarm testing"): a mix of everything would hide
@@ -9,7 +13,8 @@ type scenario struct {
 	bare             bool // messages instead of datagrams
 	replicas         int
 	clients          int
-	faults           faults
+	link             link.Settings // of all directions while there are faults
+	hold, slow       int           // chances of a packet, in parts of a thousand
 	lasts            time.Duration // the phase of faults
 	gap              time.Duration // between two faults, on average
 	depth            int           // requests that a client has outstanding
@@ -32,22 +37,16 @@ func rollScenario(c Chooser) scenario {
 		bare:     bare,
 		replicas: pick("replicas", 3, 3, 3, 3, 5, 5, 4, 1),
 		clients:  1 + c.Choose(3, "clients"),
-		faults: faults{
-			loss:      pick("loss", 0, 0, 10, 50, 200),
-			duplicate: pick("duplicate", 0, 0, 20, 200),
-			hold:      pick("hold", 0, 0, 10, 50),
-			corrupt:   pick("corrupt", 0, 0, 10),
-			slow:      pick("slow", 0, 0, 10, 50),
-			latency:   time.Duration(pick("latency", 100, 20, 1000, 5000)) * time.Microsecond,
-			jitter:    time.Duration(pick("jitter", 0, 100, 1000, 5000, 20000)) * time.Microsecond,
-		},
-		lasts: time.Duration(pick("lasts", 1500, 1000, 3000)) * time.Millisecond,
-		gap:   time.Duration(pick("gap", 200, 20, 60, 400)) * time.Millisecond,
-		depth: pick("depth", 1, 4, 16),
-		think: time.Duration(pick("think", 20, 10, 100)) * time.Millisecond,
+		hold:     pick("hold", 0, 0, 10, 50),
+		slow:     pick("slow", 0, 0, 10, 50),
+		lasts:    time.Duration(pick("lasts", 1500, 1000, 3000)) * time.Millisecond,
+		gap:      time.Duration(pick("gap", 200, 20, 60, 400)) * time.Millisecond,
+		depth:    pick("depth", 1, 4, 16),
+		think:    time.Duration(pick("think", 20, 10, 100)) * time.Millisecond,
 	}
+	s.link = rollLink(pick)
 	if bare {
-		s.faults.corrupt = 0 // it is the transport that has checksums
+		s.link.Corrupt = 0 // it is the transport that has checksums
 	}
 	s.clientsAtHome = !bare && often("clients at home")
 	s.clockStepsBack = often("clock steps back")
@@ -72,4 +71,33 @@ func rollScenario(c Chooser) scenario {
 		}
 	}
 	return s
+}
+
+// rollLink rolls what links do. Each of its faults is missing in some runs.
+func rollLink(pick func(what string, of ...int) int) link.Settings {
+	chance := func(what string, of ...int) float64 { return float64(pick(what, of...)) / 1000 }
+	micros := func(what string, of ...int) time.Duration {
+		return time.Duration(pick(what, of...)) * time.Microsecond
+	}
+	s := link.Settings{
+		Delay:     delay(micros("latency", 100, 20, 1000, 5000), micros("jitter", 0, 100, 1000, 5000, 20000)),
+		Duplicate: chance("duplicate", 0, 0, 20, 200),
+		Corrupt:   chance("corrupt", 0, 0, 10),
+		Reorder:   chance("reorder", 0, 0, 0, 50, 300),
+	}
+	s.Delay.Distribution = link.Distributions()[pick("distribution", 0, 0, 1, 2)]
+	if loss := chance("loss", 0, 0, 10, 50, 200); pick("bursts", 0, 0, 0, 1) == 0 {
+		s.Loss.Random = loss
+	} else if loss > 0 {
+		s.Loss.Burst = link.Burst{Turn: loss / 4, Mend: 0.2, Bad: 1}
+	}
+	if pick("rate", 0, 0, 0, 0, 0, 1) == 1 {
+		s.Rate = link.Rate{Bits: 4_000_000, Queue: 32 << 10}
+	}
+	return s
+}
+
+// delay is between low and low+spread.
+func delay(low, spread time.Duration) link.Delay {
+	return link.Delay{Mean: low + spread/2, Jitter: spread / 2}
 }

@@ -138,7 +138,7 @@ func (s *Script) boot(args []string) error {
 		return fmt.Errorf("at most %d replicas", wire.MembersMax)
 	}
 	*s = Script{
-		w: newWorld(&Tape{}, n, n+clients, newTrace(nil)), n: n,
+		w: newWorld(&Tape{}, n, n+clients, 0, newTrace(nil)), n: n,
 		clocks: make([]time.Duration, n+clients), runs: make([]uint64, n),
 	}
 	for i := range n + clients {

@@ -3,6 +3,7 @@ package sim
 import (
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
+	"vrnode/netem/link"
 	"vrnode/vr"
 	"vrnode/wire"
 )
@@ -126,7 +128,7 @@ func (r *run) forge(site int, out *output) {
 		h := e.Header
 		h.From, h.Incarnation = e.To, r.w.record.members[e.To-1].now.Incarnation
 		ack := &wire.PrepareOK{Op: m.First + wire.OpNumber(m.Entries.Len()) - 1}
-		r.w.net.put(r.w.now, packet{from: int(e.To - 1), to: site, bytes: new(wire.Encoder).Append(nil, &h, ack)})
+		r.w.net.put(packet{at: r.w.now, from: int(e.To - 1), to: site, bytes: new(wire.Encoder).Append(nil, &h, ack)})
 	}
 }
 
@@ -141,7 +143,7 @@ func TestStuckGroupIsSeen(t *testing.T) {
 			r.afterStep(site, out)
 			if r.w.sites[r.operator].process == nil { // it is gone when the faults are
 				for i := range r.replicas {
-					r.w.net.isolate(i)
+					r.w.net.isolate(r.w.now, i)
 				}
 			}
 		}
@@ -203,11 +205,11 @@ func BenchmarkCluster3(b *testing.B) {
 			if !r.until(time.Minute, r.isFormed) {
 				b.Fatal(r.w.violation)
 			}
+			r.w.stepsMax = math.MaxInt // no storm, however long
 			site := r.w.sites[r.replicas]
 			done, open := 0, 0
 			r.w.onResult = func(int, vr.Result) { done, open = done+1, open-1 }
 			r.w.onStep = func(i int, _ *output) {
-				r.w.stats.Steps = 0 // no storm, however long
 				if _, m := r.w.sites[i].process.replica(); m != nil {
 					m.applied = m.applied[:0]
 				}
@@ -240,7 +242,8 @@ func perfect(replicas int) *run {
 			continue
 		}
 		r.stopped = true
-		r.w.net.faults = faults{latency: 50 * time.Microsecond}
+		r.w.net.hold, r.w.net.slow = 0, 0
+		r.w.net.setAll(r.w.now, link.Settings{Delay: link.Delay{Mean: 50 * time.Microsecond}})
 		return r
 	}
 }

@@ -40,6 +40,10 @@ func (t *trace) line(now time.Duration, who, what, state string) {
 	if t.to == nil {
 		return
 	}
+	if state == "" {
+		fmt.Fprintf(t.to, "%14.6fs  %-6s %s\n", now.Seconds(), who, what)
+		return
+	}
 	fmt.Fprintf(t.to, "%14.6fs  %-6s %-72s %s\n", now.Seconds(), who, what, state)
 }
 

@@ -25,8 +25,11 @@ type World struct {
 	// violation is the first one found; the World stands still from then on.
 	violation *Violation
 	stats     Stats
+	stepsMax  int
 	idle      int // steps since time moved
 	zombie    int // the site of a zombie, 0 if there can be none
+	// stepTime is how long a process does nothing else after a step.
+	stepTime time.Duration
 	// onResult hears of each finished request of the client at a site.
 	onResult func(site int, r vr.Result)
 	// onStep is called after each step, with what it did.
@@ -45,6 +48,7 @@ type site struct {
 	process process       // nil while nothing runs here
 	born    time.Duration // when the clock of the process showed 0
 	paused  time.Duration // the process does nothing before then
+	waiting []packet      // that have come while it did nothing
 	subject *subject      // of a replica
 }
 
@@ -53,10 +57,14 @@ const (
 	busyMax   = 20_000  // steps without time moving on
 	flightMax = 50_000  // packets in flight
 	stepsMax  = 300_000 // steps of a run
+	// waitingMax is how many packets wait at a process; more are lost, as those are for which a
+	// socket has no room.
+	waitingMax = 4096
 )
 
-func newWorld(c Chooser, n, sites int, t *trace) *World {
-	w := &World{choose: c, net: newNetwork(c, sites), record: newRecord(n), trace: t}
+// newWorld returns a World of sites, the first n of which are for replicas.
+func newWorld(c Chooser, n, sites int, network uint64, t *trace) *World {
+	w := &World{choose: c, net: newNetwork(sites, network), record: newRecord(n), trace: t, stepsMax: stepsMax}
 	for i := range sites {
 		w.sites = append(w.sites, &site{name: siteName(i, n)})
 	}
@@ -67,7 +75,10 @@ func siteName(i, n int) string {
 	if i < n {
 		return fmt.Sprint(i + 1)
 	}
-	return string(rune('a' + i - n))
+	if client := i - n; client < 26 {
+		return string(rune('a' + client))
+	}
+	return fmt.Sprintf("c%d", i-n+1)
 }
 
 // siteOf returns the lowest site of a peer, or -1.
@@ -98,6 +109,10 @@ func (w *World) kill(i int) {
 		w.record.members[s.peer-1] = nil
 	}
 	s.process, s.subject = nil, nil
+	for _, p := range s.waiting {
+		w.net.recycle(p.bytes)
+	}
+	s.waiting = s.waiting[:0]
 }
 
 // move puts the process of a member to the site of zombies, where its number is not looked for.
@@ -105,36 +120,42 @@ func (w *World) move(member, zombie int) {
 	from, to := w.sites[member], w.sites[zombie]
 	to.peer, to.process, to.born, to.paused, to.subject = from.peer, from.process, from.born, from.paused, from.subject
 	to.subject.zombie = true
+	to.waiting, from.waiting = from.waiting, to.waiting
 	w.record.members[member] = nil
 	from.process, from.subject = nil, nil
 }
 
-// deadline returns when the process at a site next wants to be called, in the World's time.
-func (s *site) deadline() time.Duration {
+// deadline returns when the process at a site next does something, in the World's time, and
+// whether that is to take a packet that waits: one that came before its timer was due.
+func (s *site) deadline() (at time.Duration, packet bool) {
 	if s.process == nil {
-		return never
+		return never, false
 	}
-	d := s.process.deadline()
-	if d > never-s.born {
-		return never
+	at = never
+	if d := s.process.deadline(); d <= never-s.born {
+		at = s.born + d
 	}
-	return max(s.born+d, s.paused)
+	if len(s.waiting) > 0 && s.waiting[0].at <= at {
+		at, packet = s.waiting[0].at, true
+	}
+	return max(at, s.paused), packet
 }
 
-// next returns when something happens next, and the site whose timer it is, or -1 for a packet.
-func (w *World) next() (at time.Duration, timer int) {
-	at, timer = w.net.next(), -1
+// next returns when something happens next, and at which site, or -1 if it is that a packet
+// arrives somewhere.
+func (w *World) next() (at time.Duration, site int) {
+	at, site = w.net.next(), -1
 	for i, s := range w.sites {
-		if d := s.deadline(); d <= at && d != never {
-			at, timer = d, i
+		if d, _ := s.deadline(); d <= at && d != never {
+			at, site = d, i
 		}
 	}
-	return max(at, w.now), timer
+	return max(at, w.now), site
 }
 
 // step makes the next thing happen, if it does before until, and tells whether it did.
 func (w *World) step(until time.Duration) bool {
-	at, timer := w.next()
+	at, site := w.next()
 	if at >= until || w.violation != nil {
 		return false
 	}
@@ -142,11 +163,18 @@ func (w *World) step(until time.Duration) bool {
 		return false
 	}
 	w.now = at
-	if timer >= 0 {
-		w.tick(timer)
+	if site < 0 {
+		w.arrive(w.net.take())
 		return true
 	}
-	w.deliver(w.net.take())
+	s := w.sites[site]
+	if _, packet := s.deadline(); !packet {
+		w.tick(site)
+		return true
+	}
+	p := s.waiting[0]
+	s.waiting = append(s.waiting[:0], s.waiting[1:]...)
+	w.deliver(p)
 	return true
 }
 
@@ -156,7 +184,7 @@ func (w *World) sane(at time.Duration) bool {
 	if at > w.now {
 		w.idle = 0
 	}
-	if w.idle > busyMax || len(w.net.queue) > flightMax || w.stats.Steps > stepsMax {
+	if w.idle > busyMax || len(w.net.queue) > flightMax || w.stats.Steps > w.stepsMax {
 		w.fail("L11 no storm", fmt.Sprintf("%d steps, the last %d at one time; %d packets are in flight", w.stats.Steps, w.idle, len(w.net.queue)))
 		return false
 	}
@@ -172,17 +200,23 @@ func (w *World) tick(i int) {
 	}
 }
 
-func (w *World) deliver(p packet) {
+// arrive brings a packet to a site, where it waits if it has to.
+func (w *World) arrive(p packet) {
 	p.to = w.misdirect(p)
 	s := w.sites[p.to]
 	switch {
-	case s.process == nil || w.net.cut[p.from][p.to]:
+	case s.process == nil || len(s.waiting) == waitingMax:
 		w.net.recycle(p.bytes)
-		return
-	case w.now < s.paused:
-		w.net.again(p, s.paused)
-		return
+	case w.now < s.paused || len(s.waiting) > 0:
+		s.waiting = append(s.waiting, p)
+	default:
+		w.deliver(p)
 	}
+}
+
+// deliver gives a packet to a process.
+func (w *World) deliver(p packet) {
+	s := w.sites[p.to]
 	w.stats.Packets++
 	w.trace.mix(w.now, p.to, p.bytes)
 	if w.trace.wanted() {
@@ -206,7 +240,7 @@ func (w *World) misdirect(p packet) int {
 	case 1:
 		return w.zombie
 	case 2:
-		w.net.again(packet{from: p.from, to: w.zombie, bytes: append(w.net.buffer(), p.bytes...)}, w.now)
+		w.net.put(packet{at: w.now, from: p.from, to: w.zombie, bytes: append(w.net.buffer(), p.bytes...)})
 	}
 	return p.to
 }
@@ -227,6 +261,7 @@ func (w *World) guard(s *site, f func()) (ok bool) {
 func (w *World) after(i int) {
 	s := w.sites[i]
 	w.stats.Steps++
+	s.paused = max(s.paused, w.now+w.stepTime)
 	if s.subject != nil {
 		w.look(s, &w.out)
 	}

@@ -33,9 +33,9 @@ var arrows = []struct{ packages, ours, others string }{
 	{"netem/kernel", "wire netem/link netem/scenario netem/tc", "x/sys"},
 	{"netem/guest", "netem/tc", ""},
 	{"netem/host", "netem/link netem/tc", ""},
-	{"netem/lab", "wire vr vr/client netem/link netem/scenario netem/result netem/guest vr/machine/*", "porcupine"},
+	{"netem/lab", "wire vr vr/client internal/sim netem/link netem/scenario netem/result netem/guest vr/machine/*", "porcupine"},
 
-	{"internal/sim", "wire vr internal/stack frag", "porcupine xxhash"},
+	{"internal/sim", "wire vr internal/stack frag netem/link", "porcupine xxhash"},
 	{"internal/bench internal/demo", "wire vr vr/node vr/client vr/machine/* internal/ports", "hdrhistogram"},
 	{"internal/linktest", "wire frag frag/udp", "hdrhistogram"},
 	{"internal/golden", "", "go-internal"},
