@@ -9,35 +9,26 @@ import (
 	"vrnode/wire"
 )
 
-// A rule loses messages of a kind in some directions: skip of them pass, count of them do not. Each
-// datagram with such a message counts, so that one that is sent again is another one.
-type rule struct {
-	kind        wire.Kind
-	where       []scenario.Direction
-	skip, count int
-	lost        int
-}
-
-// A ruleBook holds the rules that still have something to lose. While it is empty, nothing is
+// A ruleBook holds the filters that still have something to lose. While it is empty, nothing is
 // decoded.
 type ruleBook struct {
-	open  atomic.Int32
-	mu    sync.Mutex
-	rules []*rule
+	open    atomic.Int32
+	mu      sync.Mutex
+	filters []*scenario.Filter
 }
 
 // Drop loses messages of a kind: skip of them pass and the count after them are lost.
 func (r *Relay) Drop(kind wire.Kind, where []scenario.Direction, skip, count int) (lost func() int, stop func(), err error) {
 	b := &r.rules
-	added := &rule{kind: kind, where: slices.Clone(where), skip: skip, count: count}
+	added := scenario.NewFilter(kind, where, skip, count)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.rules = append(b.rules, added)
-	b.open.Store(int32(len(b.rules)))
+	b.filters = append(b.filters, added)
+	b.open.Store(int32(len(b.filters)))
 	lost = func() int {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return added.lost
+		return added.Lost()
 	}
 	stop = func() {
 		b.mu.Lock()
@@ -47,55 +38,23 @@ func (r *Relay) Drop(kind wire.Kind, where []scenario.Direction, skip, count int
 	return lost, stop, nil
 }
 
-func (b *ruleBook) end(ended *rule) {
-	b.rules = slices.DeleteFunc(b.rules, func(r *rule) bool { return r == ended })
-	b.open.Store(int32(len(b.rules)))
+func (b *ruleBook) end(ended *scenario.Filter) {
+	b.filters = slices.DeleteFunc(b.filters, func(f *scenario.Filter) bool { return f == ended })
+	b.open.Store(int32(len(b.filters)))
 }
 
-// lose tells whether a rule loses a datagram.
+// lose tells whether a filter loses a datagram.
 func (b *ruleBook) lose(d scenario.Direction, datagram []byte) bool {
 	if b.open.Load() == 0 {
 		return false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, r := range b.rules {
-		if !slices.Contains(r.where, d) || !holds(datagram, r.kind) {
-			continue
-		}
-		if r.skip > 0 {
-			r.skip--
-			continue
-		}
-		r.lost++
-		if r.lost == r.count {
-			b.end(r)
-		}
-		return true
-	}
-	return false
-}
-
-// holds tells whether a message of a kind begins in a datagram.
-func holds(datagram []byte, kind wire.Kind) bool {
-	var header wire.DatagramHeader
-	frames, err := wire.DecodeDatagram(datagram, &header)
-	if err != nil || header.Type != wire.DatagramData {
-		return false
-	}
-	var f wire.Frame
-	for len(frames) > 0 {
-		if frames, err = wire.DecodeFrame(frames, &f); err != nil {
-			return false
-		}
-		var message []byte
-		switch {
-		case f.Type == wire.FrameData && f.Data.Cell == 0:
-			message = f.Data.Bytes
-		case f.Type == wire.FrameLatest:
-			message = f.Latest.Bytes
-		}
-		if len(message) > 0 && wire.Kind(message[0]) == kind {
+	for _, f := range b.filters {
+		if f.Loses(d, datagram) {
+			if f.Done() {
+				b.end(f)
+			}
 			return true
 		}
 	}
