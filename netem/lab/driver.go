@@ -1,279 +1,280 @@
 package lab
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
-	"syscall"
 	"time"
 
 	"vrnode/netem/result"
 	"vrnode/netem/scenario"
 )
 
-// A driver takes the steps of a scenario. Only its own goroutine calls it.
+// A driver takes the steps of a scenario and undoes what is over. It is a machine without a clock,
+// so that it drives real processes and simulated ones alike: it hears what replicas say, is called
+// when time has passed, and appends what is to be done to orders, which its caller carries out one
+// after the other.
 type driver struct {
-	run  *run
-	dice *rand.Rand
-	// on are the faults that are not undone yet.
-	on     []*fault
+	steps []scenario.Step
+	plan  *scenario.Network
+	dice  *rand.Rand
+	next  int // the step that is taken next
+	// before is when the step before that was taken, and due when that is; forever while the
+	// event that it waits for has not come.
+	before, due time.Duration
+	// giveUp is until when somebody is looked for whom the step is about, 0 before it is due.
+	giveUp time.Duration
+	on     []*fault // that are not undone yet
 	faults int
-	drops  []dropped
 }
 
 // A fault is what a step has done, and how to undo it.
 type fault struct {
 	begin result.Event
-	until time.Duration // when it ends by itself; 0: never
-	undo  func() error
+	until time.Duration // when it ends by itself; forever: never
+	undo  func() []order
 }
 
-// dropped is a rule about messages, and how often it has been obeyed.
+// An order is one thing that is to be done.
+type order struct {
+	verb verb
+	// site is that of doCrash, doStart, doPause and doResume, link that of doSet, drop that of
+	// doDrop and doPass.
+	site scenario.Site
+	link scenario.Changed
+	drop *dropped
+	// event is that of doTell, and text that of doComplain.
+	event result.Event
+	text  string
+}
+
+type verb uint8
+
+const (
+	doCrash    verb = iota + 1
+	doStart         // a replica that is down
+	doPause         // a replica, which keeps its memory
+	doResume        // what was paused
+	doSet           // gives a direction other settings
+	doDrop          // begins to lose messages
+	doPass          // ends that
+	doTell          // puts an event on the time line
+	doComplain      // the run is not the experiment that was asked for
+)
+
+// dropped is a rule about messages.
 type dropped struct {
-	step string
+	*scenario.Drop
+	directions []scenario.Direction
+	// want is how many it must have lost in the end.
 	want int
-	lost func() int
 }
 
-func newDriver(r *run) *driver { return &driver{run: r, dice: r.Scenario.Dice("steps")} }
+const (
+	// forever is later than the end of any run.
+	forever = time.Duration(math.MaxInt64)
+	// targetTimeout is how long a step waits until somebody has the role that it is about.
+	targetTimeout = 5 * time.Second
+)
 
-// forever is later than the end of any run.
-const forever = time.Duration(math.MaxInt64)
-
-// targetTimeout is how long a step waits until somebody has the role that it is about.
-const targetTimeout = 5 * time.Second
-
-// drive takes the steps until the context ends. Those that are not taken by then make the run
-// invalid.
-func (d *driver) drive(ctx context.Context) {
-	before := time.Duration(0)
-	for i := range d.run.Scenario.Steps {
-		step := &d.run.Scenario.Steps[i]
-		if !d.wait(ctx, step.When, before) {
-			if ctx.Err() == context.DeadlineExceeded {
-				d.run.trouble("line %d: the step %v: %v was not due before the end", step.Line, step.When, step.Action)
-			}
-			return
-		}
-		before = d.now()
-		if err := d.take(ctx, step); err != nil {
-			d.run.trouble("line %d: the step %v: %v: %v", step.Line, step.When, step.Action, err)
-		}
-	}
-	d.idle(ctx, forever)
+// newDriver returns a driver at time 0, when g says who has which role.
+func newDriver(s *scenario.Scenario, g scenario.Group) *driver {
+	d := &driver{steps: s.Steps, plan: s.NewNetwork(&g, s.Dice("links")), dice: s.Dice("steps")}
+	d.await()
+	return d
 }
 
-func (d *driver) now() time.Duration { return time.Since(d.run.began) }
-
-// wait waits until a step is due and undoes meanwhile what ends by itself.
-func (d *driver) wait(ctx context.Context, when scenario.When, before time.Duration) bool {
-	if when.After == "" {
-		return d.idle(ctx, when.At)
+// await looks when the next step is due.
+func (d *driver) await() {
+	d.due, d.giveUp = forever, 0
+	if d.next < len(d.steps) && d.steps[d.next].When.After == "" {
+		d.due = d.steps[d.next].When.At
 	}
-	for ctx.Err() == nil {
-		// Faults that end while the event is awaited must end in time.
-		short, cancel := context.WithDeadline(ctx, d.run.began.Add(d.nextEnd()))
-		at, ok := d.run.watcher.since(short, before, isEvent(when.After))
-		cancel()
-		if ok {
-			return d.idle(ctx, at+when.Plus)
-		}
-		d.expire()
-	}
-	return false
 }
 
-// idle waits until a time and undoes meanwhile what ends by itself.
-func (d *driver) idle(ctx context.Context, until time.Duration) bool {
-	for ctx.Err() == nil {
-		d.expire()
-		now, next := d.now(), min(until, d.nextEnd())
-		if now >= until {
-			return true
-		}
-		sleep(ctx, next-now)
+// Hear takes what a replica said.
+func (d *driver) Hear(e *result.Event) {
+	if e.Kind == result.Said {
+		d.happened(e)
 	}
-	return false
 }
 
-// nextEnd is when the next fault ends by itself.
-func (d *driver) nextEnd() time.Duration {
-	next := d.run.Scenario.Workload.Duration
+// happened sets the time of a step that waits for an event.
+func (d *driver) happened(e *result.Event) {
+	if d.next < len(d.steps) && d.due == forever && e.At >= d.before && isEvent(d.steps[d.next].When.After)(e) {
+		d.due = e.At + d.steps[d.next].When.Plus
+	}
+}
+
+// Deadline returns when Tick next has something to do.
+func (d *driver) Deadline() time.Duration {
+	at := d.due
 	for _, f := range d.on {
-		if f.until > 0 {
-			next = min(next, f.until)
-		}
+		at = min(at, f.until)
 	}
-	return next
+	return at
 }
 
-// expire undoes the faults whose time is over.
-func (d *driver) expire() {
+// Tick undoes what is over, and takes at most one step: who has which role afterwards is known when
+// its orders have been carried out.
+func (d *driver) Tick(now time.Duration, g scenario.Group, orders []order) []order {
 	for _, f := range slices.Clone(d.on) {
-		if f.until > 0 && f.until <= d.now() {
-			d.end(f)
+		if f.until <= now {
+			orders = d.end(now, f, orders)
 		}
 	}
+	if d.next >= len(d.steps) || d.due > now {
+		return orders
+	}
+	step := &d.steps[d.next]
+	taken := d.take(now, step, &g)
+	if len(taken) == 0 {
+		if d.giveUp == 0 {
+			d.giveUp = now + targetTimeout
+		}
+		if now < d.giveUp {
+			d.due = now + pollInterval
+			return orders
+		}
+		taken = complain("line %d: the step %v: %v: nobody is meant", step.Line, step.When, step.Action)
+	}
+	d.next++
+	d.before = now
+	d.await()
+	return append(orders, d.told(taken)...)
+}
+
+// told lets what the driver itself puts on the time line count for a step that waits for it.
+func (d *driver) told(orders []order) []order {
+	for i := range orders {
+		if orders[i].verb == doTell {
+			d.happened(&orders[i].event)
+		}
+	}
+	return orders
+}
+
+// Stop ends the driving. Steps that have not been taken by then make a run invalid that was not cut
+// short.
+func (d *driver) Stop(now time.Duration, complete bool, orders []order) []order {
+	if complete && d.next < len(d.steps) {
+		step := &d.steps[d.next]
+		orders = append(orders, complain("line %d: the step %v: %v was not due before the end", step.Line, step.When, step.Action)...)
+	}
+	d.next = len(d.steps)
+	d.await()
+	return d.heal(now, orders)
+}
+
+// heal undoes all faults.
+func (d *driver) heal(now time.Duration, orders []order) []order {
+	for len(d.on) > 0 {
+		orders = d.end(now, d.on[0], orders)
+	}
+	return orders
 }
 
 // end undoes a fault.
-func (d *driver) end(f *fault) {
+func (d *driver) end(now time.Duration, f *fault, orders []order) []order {
 	d.on = slices.DeleteFunc(d.on, func(g *fault) bool { return g == f })
-	if err := f.undo(); err != nil {
-		d.run.trouble("the end of: %s: %v", f.begin.Text, err)
-	}
 	e := f.begin
-	e.Kind, e.At = result.FaultEnd, d.now()
-	d.run.watcher.keep(e)
+	e.Kind, e.At = result.FaultEnd, now
+	return append(orders, d.told(append(f.undo(), tell(e)))...)
 }
 
-// heal undoes all faults, as at the end of a run.
-func (d *driver) heal() {
-	for len(d.on) > 0 {
-		d.end(d.on[0])
-	}
-	for _, drop := range d.drops {
-		if lost := drop.lost(); lost < drop.want {
-			d.run.trouble("%s: only %d were lost", drop.step, lost)
-		}
-	}
-	d.drops = nil
-}
-
-// take does what a step says.
-func (d *driver) take(ctx context.Context, step *scenario.Step) error {
+// take returns what a step orders, which is nothing if nobody is meant.
+func (d *driver) take(now time.Duration, step *scenario.Step, g *scenario.Group) []order {
 	switch a := step.Action.(type) {
 	case *scenario.Heal:
-		d.heal()
-		d.run.watcher.keep(result.Event{At: d.now(), Kind: result.FaultBegin, Name: "heal", Text: a.String()})
-		d.run.watcher.keep(result.Event{At: d.now(), Kind: result.FaultEnd, Name: "heal", Text: a.String()})
-		return nil
+		begin := result.Event{At: now, Kind: result.FaultBegin, Name: "heal", Text: a.String()}
+		end := begin
+		end.Kind = result.FaultEnd
+		return append(d.heal(now, nil), tell(begin), tell(end))
 	case *scenario.Crash:
-		return d.crash(ctx, a, step.For)
+		lasts := step.For
+		if a.RestartAfter > 0 {
+			lasts = a.RestartAfter
+		}
+		return d.strike(now, "crash", step, lasts, a.Target.Sites(g, d.dice), doCrash, doStart)
 	case *scenario.Pause:
-		return d.pause(ctx, a, step.For)
+		return d.strike(now, "pause", step, step.For, a.Target.Sites(g, d.dice), doPause, doResume)
 	case *scenario.Drop:
-		return d.drop(ctx, a, step.For)
+		return d.drop(now, step, a, g)
 	case *scenario.Partition:
-		return d.links(ctx, "partition", a, step.For)
+		return d.links(now, "partition", step, g)
 	case *scenario.Change:
-		return d.links(ctx, "links", a, step.For)
+		return d.links(now, "links", step, g)
 	}
-	return fmt.Errorf("nobody knows how to do this")
+	return complain("line %d: nobody knows how to do this", step.Line)
 }
 
-// begin puts a fault on the time line and keeps it until its end.
-func (d *driver) begin(e result.Event, lasts time.Duration, undo func() error) {
+// begin keeps a fault until its end, and tells of it.
+func (d *driver) begin(now time.Duration, name string, step *scenario.Step, lasts time.Duration, f fault) order {
 	d.faults++
-	e.Kind, e.Fault, e.At = result.FaultBegin, d.faults, d.now()
-	f := &fault{begin: e, undo: undo}
+	f.begin.Kind, f.begin.Fault, f.begin.At = result.FaultBegin, d.faults, now
+	f.begin.Name, f.begin.Text, f.until = name, step.Action.String(), forever
 	if lasts > 0 {
-		f.until = e.At + lasts
+		f.until = now + lasts
 	}
-	d.on = append(d.on, f)
-	d.run.watcher.keep(e)
+	d.on = append(d.on, &f)
+	return tell(f.begin)
 }
 
-// retry looks until something is found, or for a while.
-func (d *driver) retry(ctx context.Context, found func(scenario.Group) bool) error {
-	for deadline := time.Now().Add(targetTimeout); !found(d.run.watcher.group()); sleep(ctx, pollInterval) {
-		if ctx.Err() != nil || time.Now().After(deadline) {
-			return errors.New("nobody is meant")
-		}
-	}
-	return nil
-}
-
-// targets finds out who is meant.
-func (d *driver) targets(ctx context.Context, t scenario.Target) (sites []scenario.Site, err error) {
-	err = d.retry(ctx, func(g scenario.Group) bool {
-		sites = t.Sites(&g, d.dice)
-		return len(sites) > 0
-	})
-	return sites, err
-}
-
-func (d *driver) crash(ctx context.Context, a *scenario.Crash, lasts time.Duration) error {
-	sites, err := d.targets(ctx, a.Target)
-	if err != nil {
-		return err
-	}
-	if a.RestartAfter > 0 {
-		lasts = a.RestartAfter
-	}
-	for _, s := range sites {
-		d.run.processes.kill(s)
-	}
-	d.begin(result.Event{Name: "crash", Text: a.String(), Replicas: numbers(sites)}, lasts, func() error {
-		for _, s := range sites {
-			if err := d.run.processes.start(s); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return nil
-}
-
-func (d *driver) pause(ctx context.Context, a *scenario.Pause, lasts time.Duration) error {
-	sites, err := d.targets(ctx, a.Target)
-	if err != nil {
-		return err
-	}
-	all := func(signal syscall.Signal) error {
-		for _, s := range sites {
-			d.run.watcher.pause(s, signal == pauseSignal)
-			if err := d.run.processes.signal(s, signal); err != nil {
-				return err
-			}
-		}
+// strike does something to each of some replicas.
+func (d *driver) strike(now time.Duration, name string, step *scenario.Step, lasts time.Duration, sites []scenario.Site, do, undo verb) []order {
+	if len(sites) == 0 {
 		return nil
 	}
-	if err := all(pauseSignal); err != nil {
-		return err
+	all := func(v verb) (orders []order) {
+		for _, s := range sites {
+			orders = append(orders, order{verb: v, site: s})
+		}
+		return orders
 	}
-	d.begin(result.Event{Name: "pause", Text: a.String(), Replicas: numbers(sites)}, lasts, func() error { return all(resumeSignal) })
-	return nil
+	f := fault{begin: result.Event{Replicas: numbers(sites)}, undo: func() []order { return all(undo) }}
+	return append(all(do), d.begin(now, name, step, lasts, f))
 }
 
-func (d *driver) drop(ctx context.Context, a *scenario.Drop, lasts time.Duration) error {
-	var where []scenario.Direction
-	if err := d.retry(ctx, func(g scenario.Group) bool {
-		where = a.Where.Directions(&g, d.dice)
-		return len(where) > 0
-	}); err != nil {
-		return err
+func (d *driver) drop(now time.Duration, step *scenario.Step, a *scenario.Drop, g *scenario.Group) []order {
+	rule := &dropped{Drop: a, directions: a.Where.Directions(g, d.dice), want: a.Count}
+	if len(rule.directions) == 0 {
+		return nil
 	}
-	lost, stop, err := d.run.Network.Drop(a.Message, where, a.Skip, a.Count)
-	if err != nil {
-		return err
+	if step.For > 0 {
+		rule.want = 1 // as many as come in that time
 	}
-	want := a.Count
-	if lasts > 0 {
-		want = 1 // as many as come in that time
+	f := fault{
+		begin: result.Event{Links: directions(rule.directions)},
+		undo:  func() []order { return []order{{verb: doPass, drop: rule}} },
 	}
-	d.drops = append(d.drops, dropped{a.String(), want, lost})
-	d.begin(result.Event{Name: "drop", Text: a.String(), Links: directions(where)}, lasts, func() error { stop(); return nil })
-	return nil
+	return []order{{verb: doDrop, drop: rule}, d.begin(now, "drop", step, step.For, f)}
 }
 
-func (d *driver) links(ctx context.Context, name string, a scenario.Action, lasts time.Duration) error {
-	var (
-		id     scenario.FaultID
-		where  []result.Direction
-		failed error
-	)
-	if err := d.retry(ctx, func(g scenario.Group) bool {
-		id, where, failed = d.run.network.begin(a, g, d.dice)
-		return failed != nil || len(where) > 0
-	}); err != nil {
-		return err
+func (d *driver) links(now time.Duration, name string, step *scenario.Step, g *scenario.Group) []order {
+	id, changed := d.plan.Begin(step.Action, g, d.dice)
+	if len(changed) == 0 {
+		d.plan.End(id)
+		return nil
 	}
-	d.begin(result.Event{Name: name, Text: a.String(), Links: where}, lasts, func() error { return d.run.network.end(id) })
-	return failed
+	f := fault{undo: func() []order { return set(d.plan.End(id)) }}
+	for _, c := range changed {
+		f.begin.Links = append(f.begin.Links, result.Direction{From: int(c.From), To: int(c.To)})
+	}
+	return append(set(changed), d.begin(now, name, step, step.For, f))
+}
+
+func set(changed []scenario.Changed) (orders []order) {
+	for _, c := range changed {
+		orders = append(orders, order{verb: doSet, link: c})
+	}
+	return orders
+}
+
+func tell(e result.Event) order { return order{verb: doTell, event: e} }
+
+func complain(format string, args ...any) []order {
+	return []order{{verb: doComplain, text: fmt.Sprintf(format, args...)}}
 }
 
 // isEvent recognises an event of scenarios on the time line. What is over by itself is healed, too.

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"time"
 
-	"vrnode/netem/result"
 	"vrnode/netem/scenario"
 )
 
@@ -15,13 +13,12 @@ import (
 // is up behind links as they are at its beginning. The command finds --peers in the variable PEERS.
 // No step is taken and nothing is judged; the folder holds the logs.
 func Hold(ctx context.Context, o Options, path string, args ...string) (err error) {
-	r := &run{Options: o, began: time.Now()}
-	if r.folder, err = result.Create(o.Root, o.Scenario.Name, r.began, o.Scenario.Seed); err != nil {
+	r, err := newRun(o)
+	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.folder.Close()) }()
-	r.describe()
-	if err := r.folder.Write(result.ManifestFile, r.manifest); err != nil {
+	if err := r.describe(o.Network.Name(), r.began); err != nil {
 		return err
 	}
 	r.watcher = newWatcher(o.Scenario, r.folder)

@@ -19,47 +19,52 @@ const deviationsMax = 8
 type trial struct {
 	scenario *scenario.Scenario
 	history  []result.Call
+	// complete: the history had room for all calls.
+	complete bool
 	events   []result.Event
 	// lasted is until when clients began calls.
 	lasted time.Duration
 	// settled and lost tell how the replicas were in the end: all alike, or without memory.
 	settled, lost bool
 	rss           int64
+	// virtual: the processes were simulated, so that they have no memory to measure, and promises
+	// is what became of those that checkers looked at.
+	virtual  bool
+	promises result.Check
 }
 
-// judge finds the verdict of a run.
-func (r *run) judge(links []result.Link) result.Verdict {
-	v := result.Verdict{Outcome: result.Invalid, Why: r.troubles}
-	if r.workload == nil {
+// judge finds the verdict of a run, which had clients if there is a trial.
+func (x *experiment) judge(t *trial, links []result.Link) result.Verdict {
+	v := result.Verdict{Outcome: result.Invalid, Why: x.troubles}
+	if t == nil {
 		return v
 	}
-	history, complete := r.workload.past()
-	if !complete {
+	if !t.complete {
 		v.Why = append(v.Why, fmt.Sprintf("the clients stopped after %d calls, which is as many as are judged: set a rate", callsMax))
 	}
-	t := &trial{
-		scenario: r.Scenario, history: history, events: r.watcher.all(),
-		lasted: r.worked, settled: r.settled, lost: r.lost, rss: r.watcher.peak(),
-	}
+	t.scenario, t.lasted, t.settled, t.lost = x.Scenario, x.worked, x.settled, x.lost
 	v.Figures = t.figures()
-	for i := range r.Scenario.Expect {
-		v.Checks = append(v.Checks, t.check(&r.Scenario.Expect[i]))
+	for i := range x.Scenario.Expect {
+		v.Checks = append(v.Checks, t.check(&x.Scenario.Expect[i]))
 	}
-	if !slices.ContainsFunc(r.Scenario.Expect, func(e scenario.Expectation) bool { return e.What == scenario.Linearizable }) {
+	if !slices.ContainsFunc(x.Scenario.Expect, func(e scenario.Expectation) bool { return e.What == scenario.Linearizable }) {
 		v.Checks = append(v.Checks, t.check(&scenario.Expectation{What: scenario.Linearizable}))
 	}
+	if t.virtual {
+		v.Checks = append(v.Checks, t.promises)
+	}
 	v.Why = append(v.Why, strayed(links)...)
-	v.Outcome = outcome(&v)
+	v.Outcome = outcome(&v, t.promises.Outcome == result.Failed)
 	return v
 }
 
-// outcome is the worst that is known. That clients saw what must not be is a failure of the group
-// whatever the network did.
-func outcome(v *result.Verdict) result.Outcome {
+// outcome is the worst that is known. A broken promise, and that clients saw what must not be, are
+// failures of the group whatever the network did.
+func outcome(v *result.Verdict, broken bool) result.Outcome {
 	has := func(o result.Outcome) bool {
 		return slices.ContainsFunc(v.Checks, func(c result.Check) bool { return c.Outcome == o })
 	}
-	unsafe := slices.ContainsFunc(v.Checks, func(c result.Check) bool {
+	unsafe := broken || slices.ContainsFunc(v.Checks, func(c result.Check) bool {
 		return c.What == string(scenario.Linearizable) && c.Outcome == result.Failed
 	})
 	switch {
@@ -128,6 +133,9 @@ func (t *trial) find(e *scenario.Expectation) (result.Outcome, string) {
 	case scenario.Unavailable:
 		return holds(f.Unavailable <= e.Within), f.Unavailable.Round(time.Millisecond).String()
 	case scenario.RSS:
+		if t.virtual {
+			return result.NotJudged, "simulated processes have no memory of their own"
+		}
 		if f.RSS == 0 {
 			return result.Unknown, "this system does not tell"
 		}
@@ -225,7 +233,7 @@ func (t *trial) figures() result.Figures {
 		}
 		return latencies[min(int(q*float64(len(latencies))), len(latencies)-1)]
 	}
-	f.PerSecond = float64(f.Acknowledged) / t.lasted.Seconds()
+	f.PerSecond = float64(f.Acknowledged) / max(t.lasted, time.Nanosecond).Seconds()
 	f.P50, f.P99, f.P999, f.Slowest = quantile(0.5), quantile(0.99), quantile(0.999), quantile(1)
 	slices.Sort(acks)
 	last := time.Duration(0)

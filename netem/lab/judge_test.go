@@ -120,8 +120,35 @@ func TestOutcome(t *testing.T) {
 		{result.Verdict{Checks: checks(result.Pass, result.Failed), Why: why}, result.Invalid},
 		{result.Verdict{Checks: checks(result.Failed, result.Pass), Why: why}, result.Failed},
 	} {
-		if got := outcome(&test.verdict); got != test.want {
+		if got := outcome(&test.verdict, false); got != test.want {
 			t.Errorf("%+v: %s, want %s", test.verdict, got, test.want)
+		}
+	}
+}
+
+// A broken promise fails a run by its name, whatever the network did.
+func TestBrokenPromise(t *testing.T) {
+	x := &experiment{Options: Options{Scenario: &scenario.Scenario{}}, troubles: []string{"a link was deaf"}}
+	v := x.judge(&trial{complete: true, virtual: true, promises: result.Check{What: "I1 agreement", Outcome: result.Failed}}, nil)
+	if v.Outcome != result.Failed || v.Checks[len(v.Checks)-1].What != "I1 agreement" {
+		t.Errorf("%+v", v)
+	}
+}
+
+// Memory is judged where there is some.
+func TestMemory(t *testing.T) {
+	e := &scenario.Expectation{What: scenario.RSS, Max: 100}
+	for _, test := range []struct {
+		trial trial
+		want  result.Outcome
+	}{
+		{trial{rss: 100}, result.Pass},
+		{trial{rss: 101}, result.Failed},
+		{trial{}, result.Unknown},
+		{trial{virtual: true}, result.NotJudged},
+	} {
+		if got := test.trial.check(e); got.Outcome != test.want {
+			t.Errorf("%+v: %+v", test.trial, got)
 		}
 	}
 }

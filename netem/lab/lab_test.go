@@ -56,8 +56,8 @@ func options(t *testing.T, name, program string) Options {
 	return Options{Scenario: s, Text: text, Network: network, Program: program, Root: t.TempDir()}
 }
 
-// experiment runs a scenario, and wants no process of it to be left.
-func experiment(t *testing.T, ctx context.Context, o Options) *result.Run {
+// perform runs a scenario, and wants no process of it to be left.
+func perform(t *testing.T, ctx context.Context, o Options) *result.Run {
 	t.Helper()
 	got, err := Run(ctx, o)
 	if err != nil {
@@ -96,7 +96,7 @@ func slow(v *result.Verdict) bool {
 func TestRun(t *testing.T) {
 	program := build(t)
 	t.Run("crash", func(t *testing.T) {
-		got := experiment(t, t.Context(), options(t, "crash", program))
+		got := perform(t, t.Context(), options(t, "crash", program))
 		if got.Verdict.Outcome != result.Pass && !slow(&got.Verdict) {
 			t.Errorf("%+v", got.Verdict)
 		}
@@ -122,7 +122,7 @@ func TestRun(t *testing.T) {
 		}
 	})
 	t.Run("cut", func(t *testing.T) {
-		got := experiment(t, t.Context(), options(t, "cut", program))
+		got := perform(t, t.Context(), options(t, "cut", program))
 		if got.Verdict.Outcome != result.Pass && !slow(&got.Verdict) {
 			t.Errorf("%+v", got.Verdict)
 		}
@@ -131,7 +131,7 @@ func TestRun(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		o := options(t, "crash", program)
 		o.Network = hook{o.Network, cancel}
-		got := experiment(t, ctx, o)
+		got := perform(t, ctx, o)
 		if got.Verdict.Outcome != result.Invalid || !strings.Contains(strings.Join(got.Verdict.Why, " "), "interrupted") {
 			t.Errorf("%+v", got.Verdict)
 		}
@@ -198,7 +198,7 @@ func notApplied(t *testing.T, program string) {
 	o := options(t, "cut", program)
 	o.Scenario.Steps, o.Scenario.Workload.Duration = nil, time.Second
 	o.Network = deaf{o.Network.(*relay.Relay)}
-	got := experiment(t, t.Context(), o)
+	got := perform(t, t.Context(), o)
 	noDelay := func(l result.Link) bool {
 		return slices.ContainsFunc(l.Deviations, func(d string) bool { return strings.HasPrefix(d, "delay in seconds: requested 0.00025, achieved 0,") })
 	}
@@ -215,7 +215,7 @@ func (weak) CanDo() scenario.Capabilities { return scenario.CanPartition }
 func TestUnsupported(t *testing.T) {
 	o := options(t, "cut", "no program is needed")
 	o.Network = weak{o.Network.(*relay.Relay)}
-	got := experiment(t, t.Context(), o)
+	got := perform(t, t.Context(), o)
 	if got.Verdict.Outcome != result.Unsupported || got.Verdict.Why[0] != "backend relay can not do: delay loss one-way message-type" {
 		t.Errorf("%+v", got.Verdict)
 	}
@@ -239,10 +239,10 @@ func TestPlanted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := experiment(t, t.Context(), options(t, "forgetful", build(t))); got.Verdict.Outcome != result.Pass && !slow(&got.Verdict) {
+	if got := perform(t, t.Context(), options(t, "forgetful", build(t))); got.Verdict.Outcome != result.Pass && !slow(&got.Verdict) {
 		t.Errorf("without the bug: %+v", got.Verdict)
 	}
-	if got := experiment(t, t.Context(), options(t, "forgetful", build(t, "-overlay", overlay))); got.Verdict.Outcome != result.Failed {
+	if got := perform(t, t.Context(), options(t, "forgetful", build(t, "-overlay", overlay))); got.Verdict.Outcome != result.Failed {
 		t.Errorf("with the bug: %+v", got.Verdict)
 	}
 }

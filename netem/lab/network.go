@@ -3,8 +3,6 @@ package lab
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"sync"
 	"time"
 
 	"vrnode/netem/link"
@@ -12,14 +10,18 @@ import (
 	"vrnode/netem/scenario"
 )
 
-// A network asks a backend for what a scenario wants of its links, and remembers what it asked for.
+// A network asks links for what a scenario wants of them, and remembers what it asked for.
 type network struct {
-	backend Backend
-	began   time.Time // time 0 of the run; zero until then
-
-	mu    sync.Mutex
-	plan  *scenario.Network
+	wires wires
+	order []scenario.Direction
 	spans map[scenario.Direction][]span
+}
+
+// wires are the links, real or simulated.
+type wires interface {
+	Set(scenario.Direction, link.Settings) error
+	Measure(scenario.Direction) (done []link.Counters, late []link.Histogram)
+	Slack() time.Duration
 }
 
 // A span is a time in which a direction was asked for the same settings.
@@ -29,66 +31,32 @@ type span struct {
 }
 
 // newNetwork gives every direction its first settings.
-func newNetwork(b Backend, s *scenario.Scenario, g scenario.Group) (*network, error) {
-	n := &network{
-		backend: b,
-		plan:    s.NewNetwork(&g, s.Dice("links")),
-		spans:   make(map[scenario.Direction][]span),
-	}
-	return n, n.apply(n.plan.All())
-}
-
-// begin takes a step that is about links. It returns the fault and the directions that it changes;
-// without any there is no fault.
-func (n *network) begin(a scenario.Action, g scenario.Group, dice *rand.Rand) (scenario.FaultID, []result.Direction, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	id, changed := n.plan.Begin(a, &g, dice)
-	if len(changed) == 0 {
-		n.plan.End(id)
-		return 0, nil, nil
-	}
-	var where []result.Direction
-	for _, c := range changed {
-		where = append(where, result.Direction{From: int(c.From), To: int(c.To)})
-	}
-	return id, where, n.apply(changed)
-}
-
-// end ends a fault.
-func (n *network) end(id scenario.FaultID) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.apply(n.plan.End(id))
-}
-
-// apply asks the backend for what is not so already.
-func (n *network) apply(changed []scenario.Changed) error {
+func newNetwork(w wires, links []scenario.Changed) (*network, error) {
+	n := &network{wires: w, spans: make(map[scenario.Direction][]span)}
 	var errs []error
-	for _, c := range changed {
-		spans := n.spans[c.Direction]
-		if len(spans) > 0 && spans[len(spans)-1].settings == c.Settings {
-			continue
-		}
-		errs = append(errs, n.backend.Set(c.Direction, c.Settings))
-		at := time.Duration(0)
-		if !n.began.IsZero() {
-			at = time.Since(n.began)
-		}
-		n.spans[c.Direction] = append(spans, span{at, c.Settings})
+	for _, c := range links {
+		n.order = append(n.order, c.Direction)
+		errs = append(errs, n.set(0, c))
 	}
-	return errors.Join(errs...)
+	return n, errors.Join(errs...)
+}
+
+// set asks a direction for settings, if it does not have them already.
+func (n *network) set(now time.Duration, c scenario.Changed) error {
+	spans := n.spans[c.Direction]
+	if len(spans) > 0 && spans[len(spans)-1].settings == c.Settings {
+		return nil
+	}
+	n.spans[c.Direction] = append(spans, span{now, c.Settings})
+	return n.wires.Set(c.Direction, c.Settings)
 }
 
 // links compares what was asked for with what was achieved.
 func (n *network) links(end time.Duration) []result.Link {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	var out []result.Link
-	for _, c := range n.plan.All() {
-		d := c.Direction
+	for _, d := range n.order {
 		spans := n.spans[d]
-		counters, late := n.backend.Measure(d)
+		counters, late := n.wires.Measure(d)
 		for i, s := range spans {
 			// What was done before the first span comes first.
 			var c link.Counters
@@ -103,7 +71,7 @@ func (n *network) links(end time.Duration) []result.Link {
 			if i+1 < len(spans) {
 				until = spans[i+1].begin
 			}
-			out = append(out, compare(d, s, until, &c, h, n.backend.Slack()))
+			out = append(out, compare(d, s, until, &c, h, n.wires.Slack()))
 		}
 	}
 	return out
@@ -160,13 +128,13 @@ const mostly = 0.9
 // tooSlow tells whether the machine was, "" if it was not.
 func (n *network) tooSlow() string {
 	var all link.Counters // only Delays is of interest
-	for _, c := range n.plan.All() {
-		_, late := n.backend.Measure(c.Direction)
+	for _, d := range n.order {
+		_, late := n.wires.Measure(d)
 		for i := range late {
 			all.Add(&link.Counters{Delays: late[i]})
 		}
 	}
-	if most := all.Delays.Quantile(mostly); most > n.backend.Slack() {
+	if most := all.Delays.Quantile(mostly); most > n.wires.Slack() {
 		return fmt.Sprintf("the machine is too slow: one datagram in ten was more than %v late", most)
 	}
 	return ""

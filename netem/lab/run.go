@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
+	"slices"
 	"time"
 
 	"vrnode/netem/result"
@@ -19,9 +19,9 @@ type Options struct {
 	Cell string
 	// Text is the file that the scenario was read from.
 	Text []byte
-	// Network is what to run it on. Run does not close it.
+	// Network is what to run it on. Run does not close it; Simulate has its own.
 	Network Backend
-	// Program is the vrnode whose replicas are run.
+	// Program is the vrnode whose replicas Run runs.
 	Program string
 	// Root is where result folders are made.
 	Root string
@@ -37,23 +37,28 @@ const (
 	settleTimeout = 20 * time.Second
 )
 
-// A run is one experiment while it goes on.
+// A run is one experiment with real processes while it goes on.
 type run struct {
-	Options
-	folder    *result.Folder
+	experiment
 	began     time.Time // time 0 of the steps
-	manifest  result.Manifest
-	network   *network
 	processes *processes
 	watcher   *watcher
 	workload  *workload
-	driver    *driver
-	// worked is until when clients began calls.
-	worked time.Duration
-	// settled and lost tell how the replicas were in the end: all alike, or without memory.
-	settled, lost bool
-	// troubles are why the run is not the experiment that was asked for.
-	troubles []string
+	// drops are the rules about messages that have been given to the network.
+	drops map[*dropped]dropping
+}
+
+// dropping is how a backend is asked about a rule, and to end it.
+type dropping struct {
+	lost func() int
+	stop func()
+}
+
+func newRun(o Options) (*run, error) {
+	r := &run{experiment: experiment{Options: o}, began: time.Now(), drops: make(map[*dropped]dropping)}
+	var err error
+	r.folder, err = result.Create(o.Root, o.Scenario.Name, r.began, o.Scenario.Seed)
+	return r, err
 }
 
 // Run runs a scenario and returns the folder with its result. If ctx ends, the run is cut short:
@@ -63,9 +68,8 @@ func Run(ctx context.Context, o Options) (*result.Run, error) {
 	if missing := o.Scenario.Needs().Without(o.Network.CanDo()); missing != 0 {
 		return &result.Run{Verdict: Unsupported(o.Network.Name(), missing)}, nil
 	}
-	r := &run{Options: o, began: time.Now()}
-	var err error
-	if r.folder, err = result.Create(o.Root, o.Scenario.Name, r.began, o.Scenario.Seed); err != nil {
+	r, err := newRun(o)
+	if err != nil {
 		return nil, err
 	}
 	err = r.run(ctx)
@@ -86,8 +90,7 @@ func Unsupported(backend string, missing scenario.Capabilities) result.Verdict {
 
 func (r *run) run(ctx context.Context) error {
 	s := r.Scenario
-	r.describe()
-	if err := errors.Join(r.folder.Write(result.ManifestFile, r.manifest), r.folder.WriteText(result.ScenarioFile, r.Text)); err != nil {
+	if err := r.describe(r.Network.Name(), r.began); err != nil {
 		return err
 	}
 	r.watcher = newWatcher(s, r.folder)
@@ -101,29 +104,27 @@ func (r *run) run(ctx context.Context) error {
 			return err
 		}
 		r.trouble("interrupted before the group was formed")
-		return r.conclude()
+		return r.end()
 	}
-	r.workload.acked = r.watcher.acknowledged
+	r.workload.acked = func() { r.watcher.with(func(b *board, _ time.Duration) { b.acked++ }) }
 	r.workload.start(s, r.began)
 	work, cancel := context.WithDeadline(ctx, r.began.Add(s.Workload.Duration))
 	defer cancel()
-	r.driver.drive(work)
-	<-work.Done()
+	r.drive(work)
 	if ctx.Err() != nil {
-		r.trouble("interrupted after %v", time.Since(r.began).Round(time.Millisecond))
+		r.trouble("interrupted after %v", r.now().Round(time.Millisecond))
 	}
-	r.worked = time.Since(r.began)
+	r.worked = r.now()
 	r.workload.stop()
-	r.driver.heal()
+	r.obey(r.now(), r, r.driver.Stop(r.now(), ctx.Err() == nil, nil))
 	if ctx.Err() == nil {
 		r.settle(ctx)
 	}
-	return r.conclude()
+	return r.end()
 }
 
-func (r *run) trouble(format string, args ...any) {
-	r.troubles = append(r.troubles, fmt.Sprintf(format, args...))
-}
+// now is the time of the steps.
+func (r *run) now() time.Duration { return time.Since(r.began) }
 
 // setUp starts the replicas, forms the group, impairs the links and fixes time 0.
 func (r *run) setUp(ctx context.Context) (err error) {
@@ -143,56 +144,94 @@ func (r *run) setUp(ctx context.Context) (err error) {
 	if r.workload, err = newWorkload(r.Network, r.Scenario, r.folder); err != nil {
 		return err
 	}
+	r.driver = newDriver(r.Scenario, r.watcher.group())
 	// It may take a machine seconds to impair all links, which are not part of the experiment.
-	r.network, err = newNetwork(r.Network, r.Scenario, r.watcher.group())
+	r.network, err = newNetwork(r.Network, r.driver.plan.All())
 	r.began = time.Now()
-	r.network.began = r.began
 	r.watcher.startAt(r.began)
-	r.driver = newDriver(r)
 	return err
 }
+
+// drive lets the driver take the steps until the context ends.
+func (r *run) drive(ctx context.Context) {
+	heard := 0
+	for ctx.Err() == nil {
+		events, group, changed := r.watcher.news(heard)
+		heard += len(events)
+		for i := range events {
+			r.driver.Hear(&events[i])
+		}
+		now := r.now()
+		r.obey(now, r, r.driver.Tick(now, group, nil))
+		wait := time.NewTimer(r.driver.Deadline() - r.now())
+		select {
+		case <-wait.C:
+		case <-changed:
+		case <-ctx.Done():
+		}
+		wait.Stop()
+	}
+}
+
+// ---- hands
+
+func (r *run) crash(s scenario.Site) { r.processes.kill(s) }
+
+func (r *run) start(s scenario.Site) error { return r.processes.start(s) }
+
+func (r *run) pause(s scenario.Site, paused bool) error {
+	r.watcher.with(func(b *board, _ time.Duration) { b.pause(s, paused) })
+	if paused {
+		return r.processes.signal(s, pauseSignal)
+	}
+	return r.processes.signal(s, resumeSignal)
+}
+
+func (r *run) drop(d *dropped) error {
+	lost, stop, err := r.Network.Drop(d.Message, d.directions, d.Skip, d.Count)
+	if err == nil {
+		r.drops[d] = dropping{lost, stop}
+	}
+	return err
+}
+
+func (r *run) pass(d *dropped) (lost int) {
+	if on, found := r.drops[d]; found {
+		lost = on.lost()
+		on.stop()
+	}
+	return lost
+}
+
+func (r *run) keep(e result.Event) {
+	r.watcher.with(func(b *board, _ time.Duration) { b.keep(e) })
+}
+
+// ---- the end
 
 // settle lets what is under way end, reads the value and waits for all replicas to have it.
 func (r *run) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	r.workload.finish(ctx, r.watcher.groupLost)
+	hopeless := func() bool { _, lost := r.watcher.end(); return lost }
+	r.workload.finish(ctx, hopeless)
 	for ctx.Err() == nil && !r.settled && !r.lost {
 		sleep(ctx, pollInterval)
-		r.settled, r.lost = r.watcher.settled(), r.watcher.groupLost()
+		r.settled, r.lost = r.watcher.end()
 	}
 }
 
-// conclude ends everything, judges and writes.
-func (r *run) conclude() error {
-	if r.workload != nil {
-		r.workload.close()
+// end ends the clients, judges and writes.
+func (r *run) end() error {
+	lasted := r.now()
+	if r.workload == nil {
+		return r.conclude(lasted, nil)
 	}
-	r.manifest.Lasted = time.Since(r.began)
-	var links []result.Link
-	if r.network != nil {
-		links = r.network.links(r.manifest.Lasted)
-		if slow := r.network.tooSlow(); slow != "" {
-			r.trouble("%s", slow)
-		}
-	}
-	verdict := r.judge(links)
-	return errors.Join(
-		r.folder.Write(result.ManifestFile, r.manifest),
-		r.folder.Write(result.LinksFile, links),
-		r.folder.Write(result.VerdictFile, verdict))
-}
-
-func (r *run) describe() {
-	s := r.Scenario
-	r.manifest = result.Manifest{
-		Name: s.Name, Hypothesis: strings.TrimSpace(s.Hypothesis), File: s.File, Cell: r.Cell, Seed: s.Seed,
-		Backend: r.Network.Name(), Replicas: s.Replicas, Clients: s.Workload.Clients,
-		Began: r.began, Version: r.Version, System: system(), Reproduce: r.Reproduce,
-	}
-	for _, step := range s.Steps {
-		r.manifest.Steps = append(r.manifest.Steps, fmt.Sprintf("%v: %v", step.When, step.Action))
-	}
+	r.workload.close()
+	history, complete := r.workload.past()
+	t := &trial{history: history, complete: complete}
+	r.watcher.with(func(b *board, _ time.Duration) { t.events, t.rss = slices.Clone(b.events), b.rss })
+	return r.conclude(lasted, t)
 }
 
 // progress tells how far the run is until the function that it returns is called.
@@ -209,7 +248,7 @@ func (r *run) progress() (stop func()) {
 		for {
 			select {
 			case <-ticks.C:
-				r.Progress(r.watcher.line(r.Scenario))
+				r.Progress(r.watcher.line())
 			case <-ended:
 				return
 			}

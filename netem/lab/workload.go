@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,9 +33,6 @@ type workload struct {
 	history []result.Call
 }
 
-// callsMax bounds the history, since a judge has to remember where it was after each call.
-const callsMax = 50_000
-
 // newWorkload makes the clients, each at its site.
 func newWorkload(b Backend, s *scenario.Scenario, folder *result.Folder) (*workload, error) {
 	w := &workload{folder: folder, acked: func() {}}
@@ -60,30 +56,20 @@ func newWorkload(b Backend, s *scenario.Scenario, folder *result.Folder) (*workl
 func (w *workload) start(s *scenario.Scenario, began time.Time) {
 	w.began = began
 	for i := range w.clients {
-		dice := s.Dice(fmt.Sprintf("client %d", i+1))
-		w.idle.Go(func() { w.work(i, &s.Workload, dice) })
+		c := newCaller(s, i+1)
+		w.idle.Go(func() { w.work(i, c) })
 	}
 }
 
-// work makes the calls of one client. With a rate, each has its time; one that is late because the
-// one before it took long begins at once, and what was missed is not made up for.
-func (w *workload) work(i int, load *scenario.Workload, dice *rand.Rand) {
-	interval, next := time.Duration(0), time.Duration(0)
-	if load.Rate > 0 {
-		interval = time.Duration(load.Clients) * time.Second / time.Duration(load.Rate)
-		next = interval * time.Duration(i) / time.Duration(load.Clients)
-	}
+// work makes the calls of one client.
+func (w *workload) work(i int, c *caller) {
 	for {
-		sleep(w.starting, next-time.Since(w.began))
+		sleep(w.starting, c.next-time.Since(w.began))
 		if w.starting.Err() != nil || w.calls.Add(1) > callsMax {
 			return
 		}
-		command := "read"
-		if dice.Float64() >= load.Reads {
-			command = fmt.Sprintf("add %d", w.numbers.Add(1))
-		}
-		w.call(i, command)
-		next = max(next+interval, time.Since(w.began))
+		w.call(i, c.command(func() int64 { return w.numbers.Add(1) }))
+		c.ended(time.Since(w.began))
 	}
 }
 

@@ -22,6 +22,8 @@ const (
 	EventsFile   = "events.jsonl"
 	LinksFile    = "links.json"
 	ReportFile   = "report.html"
+	// TraceFile is what every process did, of simulated ones.
+	TraceFile = "trace.txt"
 	// Latest is the link beside the folders of a scenario to the last one.
 	Latest = "latest"
 )

@@ -5,7 +5,7 @@ import "time"
 // An Outcome is how a run ended.
 type Outcome string
 
-// The outcomes, from good to bad. The last three say nothing about the group.
+// The outcomes of runs, from good to bad. The last three say nothing about the group.
 const (
 	Pass   Outcome = "pass"
 	Failed Outcome = "failed"
@@ -15,6 +15,8 @@ const (
 	Unsupported Outcome = "unsupported"
 	// Invalid: the run was not the experiment that was asked for.
 	Invalid Outcome = "invalid"
+	// NotJudged is of a Check alone: nobody could know, and the run ended as if it were not there.
+	NotJudged Outcome = "not-judged"
 )
 
 // ExitCode is that of a command whose run ended so.
@@ -42,7 +44,7 @@ type Verdict struct {
 	Figures Figures  `json:"figures"`
 }
 
-// A Check is one expectation and what became of it: Pass, Failed or Unknown.
+// A Check is one expectation and what became of it: Pass, Failed, Unknown or NotJudged.
 type Check struct {
 	What    string  `json:"what"`
 	Outcome Outcome `json:"outcome"`
