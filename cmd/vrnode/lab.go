@@ -27,7 +27,8 @@ func newLab() *cobra.Command {
 		Short: "Run experiments on bad networks, with crashes and pauses",
 		Long: `lab runs scenarios: real replicas and clients, on a network that delays, loses, repeats, reorders
 and cuts, while processes crash, lose their memory or stand still. In the end the history of the
-clients is judged, and what the file expects.
+clients is judged, and what the file expects. With --backend sim the same happens in virtual time,
+which takes a second or two, and all that the protocol promises is checked after each step.
 
 A scenario is a file, or the name of one that comes with the program: see vrnode lab list.
 
@@ -93,6 +94,10 @@ type backend struct {
 	lacks func([]lab.Finding) string
 	// inside: the machine is examined, and the network made, in namespaces of their own.
 	inside bool
+	// guest: the whole command is run again in a virtual machine, by the backend netem there.
+	guest bool
+	// simulated: there are no processes and no network to open.
+	simulated bool
 }
 
 var backends = []backend{
@@ -114,7 +119,12 @@ var backends = []backend{
 		name: "guest", about: "the kernel of a virtual machine, for hosts without netem",
 		// All that the backend netem needs is in the guest, where the whole command is run again.
 		canDo: func([]lab.Finding) scenario.Capabilities { return kernel.CanDo(func(string) bool { return true }) },
-		lacks: func(found []lab.Finding) string { return findings(found).lacks([]string{"guest"}) },
+		lacks: func(found []lab.Finding) string { return findings(found).lacks([]string{"guest"}) }, guest: true,
+	},
+	{
+		name: lab.Simulated, about: "a model in virtual time; the same seed is the same run",
+		canDo: func([]lab.Finding) scenario.Capabilities { return scenario.CanAll },
+		lacks: func([]lab.Finding) string { return "" }, simulated: true,
 	},
 }
 
@@ -130,7 +140,7 @@ func (f findings) lacks(needs []string) string {
 	return strings.Join(slices.DeleteFunc(needs, f.has), ", ")
 }
 
-// openFor makes a network for a scenario, if there can be one on this machine.
+// openFor makes a network for a scenario, if there can be one on this machine. A simulation has none.
 func (b *backend) openFor(ctx context.Context, s *scenario.Scenario) (network lab.Backend, missing scenario.Capabilities, err error) {
 	var found []lab.Finding
 	if b.inside {
@@ -139,6 +149,9 @@ func (b *backend) openFor(ctx context.Context, s *scenario.Scenario) (network la
 	can := b.canDo(found)
 	if missing := s.Needs().Without(can); missing != 0 {
 		return nil, missing, nil
+	}
+	if b.simulated {
+		return nil, 0, nil
 	}
 	network, err = b.open(s, can)
 	return network, 0, invalid(err)

@@ -25,7 +25,7 @@ type inGuest struct {
 // boots tells whether the command needs a guest, since there is something that the guest can do.
 func (l *labRunner) boots(cells ...scenario.Cell) bool {
 	kind := l.backend.get()
-	return kind.open == nil && slices.ContainsFunc(cells, func(c scenario.Cell) bool {
+	return kind.guest && slices.ContainsFunc(cells, func(c scenario.Cell) bool {
 		return c.Needs().Without(kind.canDo(nil)) == 0
 	})
 }

@@ -16,7 +16,8 @@ func newLabReplay() *cobra.Command {
 		Use:   "replay FOLDER",
 		Short: "Run again what a result folder holds the result of",
 		Long: `replay runs the scenario of a result folder again, with the same seed, cell and backend, and prints
-the verdict. The dice fall the same; what follows from the timing of the machine may differ.`,
+the verdict. The dice fall the same; what follows from the timing of the machine may differ. On the
+backend sim nothing differs.`,
 		Example: `  vrnode lab replay runs/primary-crash/latest`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {

@@ -131,11 +131,10 @@ func (l *labRunner) run(ctx context.Context, cell *scenario.Cell, text []byte, p
 	if l.seeded {
 		s.Seed = l.seed
 	}
-	program, err := l.vrnode()
-	if err != nil {
-		return nil, err
-	}
 	kind := l.backend.get()
+	if kind.simulated && l.program != "" {
+		return nil, usage("--program: with --backend %s the replicas are part of this program", kind.name)
+	}
 	network, missing, err := kind.openFor(ctx, &s)
 	if err != nil {
 		return nil, err
@@ -143,16 +142,13 @@ func (l *labRunner) run(ctx context.Context, cell *scenario.Cell, text []byte, p
 	if missing != 0 {
 		return &lab.Report{Manifest: result.Manifest{Name: s.Name, Cell: cell.String()}, Verdict: lab.Unsupported(kind.name, missing)}, nil
 	}
-	run, err := lab.Run(ctx, lab.Options{
-		Scenario: &s, Cell: cell.String(), Text: text, Network: network, Program: program, Root: l.root,
+	run, err := l.conduct(ctx, kind, lab.Options{
+		Scenario: &s, Cell: cell.String(), Text: text, Network: network, Root: l.root,
 		Version: version(), Reproduce: reproduce(&result.Manifest{File: s.File, Cell: cell.String(), Backend: kind.name, Seed: s.Seed}),
 		Progress: progress,
 	})
 	if progress != nil {
 		progress("")
-	}
-	if closed := network.Close(); err == nil {
-		err = closed
 	}
 	if err == nil {
 		err = writeReport(filepath.Join(run.Dir, result.ReportFile), run)
@@ -161,6 +157,20 @@ func (l *labRunner) run(ctx context.Context, cell *scenario.Cell, text []byte, p
 		return nil, invalid(err)
 	}
 	return &lab.Report{Dir: run.Dir, Manifest: run.Manifest, Verdict: run.Verdict}, nil
+}
+
+// conduct runs a scenario on a backend.
+func (l *labRunner) conduct(ctx context.Context, kind *backend, o lab.Options) (run *result.Run, err error) {
+	if kind.simulated {
+		return lab.Simulate(ctx, o)
+	}
+	if o.Program, err = l.vrnode(); err == nil {
+		run, err = lab.Run(ctx, o)
+	}
+	if closed := o.Network.Close(); err == nil {
+		err = closed
+	}
+	return run, err
 }
 
 // reproduce returns the command that runs a scenario again.

@@ -8,8 +8,9 @@
 //	Tape       replay and shrinking of a recorded run (tape.go, shrink.go)
 //	Odometer   exploration: every sequence of choices in turn (explore.go)
 //
-// Golden traces drive the same processes by hand (script.go). In all of them the checkers
-// (check_*.go, one property each) look at every replica after each of its steps.
+// Golden traces drive the same processes by hand (script.go), and the laboratory by a scenario
+// (stage.go). In all of them the checkers (check_*.go, one property each) look at every replica after
+// each of its steps.
 //
 // Nothing here knows the time of day, starts a goroutine or ranges over a map.
 package sim

@@ -1,12 +1,17 @@
 // Package lab runs experiments: real processes of vrnode on a network that a Backend impairs, real
-// clients, and the steps of a scenario, after which it judges what the clients saw.
+// clients, and the steps of a scenario, after which it judges what the clients saw. Or all of that
+// is simulated.
 //
-//	scenario ──> Run ──> result folder, verdict
+//	scenario ──> Run, Simulate ──> result folder, verdict
+//	              ├── driver      takes the steps and undoes them: time in, orders out
+//	              ├── board       who is primary, what was said, who has caught up
 //	              ├── network     what each link is asked to do, and whether it did
-//	              ├── processes   starts, kills, pauses and listens to replicas
-//	              ├── watcher     who is primary, what was said, who has caught up
-//	              ├── workload    clients, and the history of their calls
-//	              └── driver      takes the steps and undoes them
+//	              ├── caller      which call a client makes next, and when
+//	              └── judge       what is thought of it
 //
-// Reading order: backend.go for what a network must be able to do, run.go, driver.go, judge.go.
+// These five have no clock. Around them Run has processes, a watcher that listens to and asks them,
+// and a workload of real clients; Simulate has a stage of internal/sim.
+//
+// Reading order: backend.go for what a network must be able to do, driver.go, experiment.go, run.go,
+// simulation.go, judge.go.
 package lab

@@ -23,6 +23,8 @@ func verdictOf(o result.Outcome) verdict {
 		return verdict{"bad", "✗", "failed"}
 	case result.Unknown, result.Unsupported, result.Invalid:
 		return verdict{"doubt", "?", string(o)}
+	case result.NotJudged:
+		return verdict{"doubt", "–", "not judged"}
 	case "":
 		return verdict{"doubt", "?", "unfinished"}
 	}
