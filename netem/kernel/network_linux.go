@@ -88,43 +88,58 @@ func (n *Network) Within(s scenario.Site, do func() error) error {
 	return within(n.lab.Namespace(s), do)
 }
 
-// Set gives a direction new settings.
-func (n *Network) Set(d scenario.Direction, s link.Settings) error {
+// Set gives directions new settings.
+func (n *Network) Set(changed ...scenario.Changed) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.survey.lanes[d] == nil {
-		return fmt.Errorf("there is no link from %d to %d", d.From, d.To)
+	var were, are []scenario.Direction // those that have qdiscs
+	for i := range changed {
+		d := changed[i].Direction
+		if n.survey.lanes[d] == nil {
+			return fmt.Errorf("there is no link from %d to %d", d.From, d.To)
+		}
+		if was := n.survey.settings(d); wantsQdiscs(&was) {
+			were = append(were, d)
+		}
+		if wantsQdiscs(&changed[i].Settings) {
+			are = append(are, d)
+		}
 	}
 	// What is sent while the kernel is asked for its counters may be counted or not, so it is in no
 	// span.
 	asked := now()
-	var before, after []tc.Qdisc
-	if was := n.survey.settings(d); wantsQdiscs(&was) {
-		before = n.show(d)
-	}
-	for _, c := range n.lab.Set(d, s) {
+	before := n.show(were)
+	for _, c := range n.lab.Set(changed...) {
 		if _, err := run(c); err != nil {
 			return err
 		}
 	}
-	if wantsQdiscs(&s) {
-		after = n.show(d)
+	after := n.show(are)
+	for _, c := range changed {
+		n.survey.set(c.Direction, before[c.Direction], span{settings: c.Settings, asked: asked, begin: now(), before: after[c.Direction]})
 	}
-	n.survey.set(d, before, span{settings: s, asked: asked, begin: now(), before: after})
 	return nil
 }
 
-// show returns the qdiscs of a direction with their counters. What can not be shown is not there.
-func (n *Network) show(d scenario.Direction) []tc.Qdisc {
-	text, err := run(n.lab.Show(d))
-	if err != nil {
-		return nil
+// show returns the qdiscs of directions with their counters. What can not be shown is not there.
+func (n *Network) show(directions []scenario.Direction) map[scenario.Direction][]tc.Qdisc {
+	senders := make(map[scenario.Site][]tc.Qdisc)
+	out := make(map[scenario.Direction][]tc.Qdisc)
+	for _, d := range directions {
+		all, asked := senders[d.From]
+		if !asked {
+			if text, err := run(n.lab.Show(d.From)); err == nil {
+				all, _ = tc.ParseQdiscs(text)
+			}
+			senders[d.From] = all
+		}
+		for _, q := range all {
+			if q.Dev == n.lab.Device(d) {
+				out[d] = append(out[d], q)
+			}
+		}
 	}
-	qdiscs, err := tc.ParseQdiscs(text)
-	if err != nil {
-		return nil
-	}
-	return qdiscs
+	return out
 }
 
 // Drop fails: to a kernel all messages are alike.
@@ -143,7 +158,7 @@ func (n *Network) Measure(d scenario.Direction) (done []link.Counters, late []li
 	until := now()
 	var last []tc.Qdisc
 	if is := n.survey.settings(d); wantsQdiscs(&is) {
-		last = n.show(d)
+		last = n.show([]scenario.Direction{d})[d]
 	}
 	return n.survey.measure(d, until, last), nil
 }

@@ -84,7 +84,7 @@ func newProbation(t *testing.T) *probation {
 
 func (p *probation) set(s link.Settings) {
 	p.Helper()
-	if err := p.network.Set(p.way, s); err != nil {
+	if err := p.network.Set(scenario.Changed{Direction: p.way, Settings: s}); err != nil {
 		p.Fatal(err)
 	}
 	p.spans++

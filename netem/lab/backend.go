@@ -24,9 +24,9 @@ type Backend interface {
 	Command(s scenario.Site, path string, args ...string) *exec.Cmd
 	// Within calls a function on whose goroutine sockets are opened at a site.
 	Within(s scenario.Site, do func() error) error
-	// Set gives a direction new settings, which are valid. If they are Down, nothing gets
+	// Set gives directions new settings, which are valid. Where they are Down, nothing gets
 	// through that was sent after Set returned.
-	Set(d scenario.Direction, s link.Settings) error
+	Set(changed ...scenario.Changed) error
 	// Drop loses messages of a kind, if CanDropMessages: in those directions, skip of them pass
 	// and the count after them are lost. The function tells how many have been. stop ends it.
 	Drop(kind wire.Kind, where []scenario.Direction, skip, count int) (lost func() int, stop func(), err error)

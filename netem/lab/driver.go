@@ -39,11 +39,11 @@ type fault struct {
 // An order is one thing that is to be done.
 type order struct {
 	verb verb
-	// site is that of doCrash, doStart, doPause and doResume, link that of doSet, drop that of
+	// site is that of doCrash, doStart, doPause and doResume, links those of doSet, drop that of
 	// doDrop and doPass.
-	site scenario.Site
-	link scenario.Changed
-	drop *dropped
+	site  scenario.Site
+	links []scenario.Changed
+	drop  *dropped
 	// event is that of doTell, and text that of doComplain.
 	event result.Event
 	text  string
@@ -56,7 +56,7 @@ const (
 	doStart         // a replica that is down
 	doPause         // a replica, which keeps its memory
 	doResume        // what was paused
-	doSet           // gives a direction other settings
+	doSet           // gives directions other settings
 	doDrop          // begins to lose messages
 	doPass          // ends that
 	doTell          // puts an event on the time line
@@ -264,11 +264,11 @@ func (d *driver) links(now time.Duration, name string, step *scenario.Step, g *s
 	return append(set(changed), d.begin(now, name, step, step.For, f))
 }
 
-func set(changed []scenario.Changed) (orders []order) {
-	for _, c := range changed {
-		orders = append(orders, order{verb: doSet, link: c})
+func set(changed []scenario.Changed) []order {
+	if len(changed) == 0 {
+		return nil
 	}
-	return orders
+	return []order{{verb: doSet, links: changed}}
 }
 
 func tell(e result.Event) order { return order{verb: doTell, event: e} }

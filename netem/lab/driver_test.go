@@ -51,11 +51,13 @@ func words(orders []order) (out []string) {
 			_, what, _ := strings.Cut(o.text, ": ")
 			out = append(out, "complain: "+what)
 		case doSet:
-			state := "up"
-			if o.link.Settings.Down {
-				state = "down"
+			for _, c := range o.links {
+				state := "up"
+				if c.Settings.Down {
+					state = "down"
+				}
+				out = append(out, strings.Join([]string{"set", string('0' + rune(c.From)), string('0' + rune(c.To)), state}, " "))
 			}
-			out = append(out, strings.Join([]string{"set", string('0' + rune(o.link.From)), string('0' + rune(o.link.To)), state}, " "))
 		case doDrop, doPass:
 			out = append(out, verbs[o.verb])
 		default:

@@ -75,7 +75,7 @@ func (x *experiment) carryOut(now time.Duration, h hands, o *order) error {
 	case doResume:
 		return h.pause(o.site, false)
 	case doSet:
-		return x.network.set(now, o.link)
+		return x.network.set(now, o.links)
 	case doDrop:
 		return h.drop(o.drop)
 	case doPass:

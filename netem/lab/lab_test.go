@@ -146,9 +146,9 @@ type hook struct {
 	set func()
 }
 
-func (h hook) Set(d scenario.Direction, s link.Settings) error {
+func (h hook) Set(changed ...scenario.Changed) error {
 	h.set()
-	return h.Backend.Set(d, s)
+	return h.Backend.Set(changed...)
 }
 
 // killRunner kills a runner in the middle of a run, after which no replica may go on.
@@ -189,8 +189,12 @@ func alive(pid string) bool {
 // deaf is a network that does nothing of what it is asked to do, and says that all is well.
 type deaf struct{ *relay.Relay }
 
-func (d deaf) Set(dir scenario.Direction, _ link.Settings) error {
-	return d.Relay.Set(dir, link.Settings{})
+func (d deaf) Set(changed ...scenario.Changed) error {
+	perfect := slices.Clone(changed)
+	for i := range perfect {
+		perfect[i].Settings = link.Settings{}
+	}
+	return d.Relay.Set(perfect...)
 }
 
 // notApplied: a run without its impairment proves nothing, so it is not passed.

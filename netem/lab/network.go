@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -19,7 +18,7 @@ type network struct {
 
 // wires are the links, real or simulated.
 type wires interface {
-	Set(scenario.Direction, link.Settings) error
+	Set(...scenario.Changed) error
 	Measure(scenario.Direction) (done []link.Counters, late []link.Histogram)
 	Slack() time.Duration
 }
@@ -33,22 +32,23 @@ type span struct {
 // newNetwork gives every direction its first settings.
 func newNetwork(w wires, links []scenario.Changed) (*network, error) {
 	n := &network{wires: w, spans: make(map[scenario.Direction][]span)}
-	var errs []error
 	for _, c := range links {
 		n.order = append(n.order, c.Direction)
-		errs = append(errs, n.set(0, c))
 	}
-	return n, errors.Join(errs...)
+	return n, n.set(0, links)
 }
 
-// set asks a direction for settings, if it does not have them already.
-func (n *network) set(now time.Duration, c scenario.Changed) error {
-	spans := n.spans[c.Direction]
-	if len(spans) > 0 && spans[len(spans)-1].settings == c.Settings {
-		return nil
+// set asks directions for settings, those that do not have them already.
+func (n *network) set(now time.Duration, changed []scenario.Changed) error {
+	var news []scenario.Changed
+	for _, c := range changed {
+		spans := n.spans[c.Direction]
+		if len(spans) == 0 || spans[len(spans)-1].settings != c.Settings {
+			n.spans[c.Direction] = append(spans, span{now, c.Settings})
+			news = append(news, c)
+		}
 	}
-	n.spans[c.Direction] = append(spans, span{now, c.Settings})
-	return n.wires.Set(c.Direction, c.Settings)
+	return n.wires.Set(news...)
 }
 
 // links compares what was asked for with what was achieved.

@@ -273,13 +273,16 @@ func (s *simulation) keep(e result.Event) {
 
 // ---- wires
 
-// Set gives a direction new settings.
-func (s *simulation) Set(d scenario.Direction, to link.Settings) error {
-	all := s.stage.Counters(int(d.From), int(d.To))
-	base := s.bases[d]
-	s.spans[d] = append(s.spans[d], all.Since(&base))
-	s.bases[d] = all
-	s.stage.Set(int(d.From), int(d.To), to)
+// Set gives directions new settings.
+func (s *simulation) Set(changed ...scenario.Changed) error {
+	for _, c := range changed {
+		d := c.Direction
+		all := s.stage.Counters(int(d.From), int(d.To))
+		base := s.bases[d]
+		s.spans[d] = append(s.spans[d], all.Since(&base))
+		s.bases[d] = all
+		s.stage.Set(int(d.From), int(d.To), c.Settings)
+	}
 	return nil
 }
 

@@ -128,13 +128,15 @@ func (r *Relay) Command(_ scenario.Site, path string, args ...string) *exec.Cmd 
 // Within calls a function that opens sockets of a site.
 func (r *Relay) Within(_ scenario.Site, do func() error) error { return do() }
 
-// Set gives a direction new settings.
-func (r *Relay) Set(d scenario.Direction, s link.Settings) error {
-	l := r.lanes[d]
-	if l == nil {
-		return fmt.Errorf("there is no link from %d to %d", d.From, d.To)
+// Set gives directions new settings.
+func (r *Relay) Set(changed ...scenario.Changed) error {
+	for _, c := range changed {
+		l := r.lanes[c.Direction]
+		if l == nil {
+			return fmt.Errorf("there is no link from %d to %d", c.From, c.To)
+		}
+		l.set(time.Since(r.began), c.Settings)
 	}
-	l.set(time.Since(r.began), s)
 	return nil
 }
 

@@ -130,7 +130,7 @@ func TestAchieved(t *testing.T) {
 		Loss: link.Loss{Random: 0.2}, Duplicate: 0.1, Corrupt: 0.05,
 		Delay: link.Delay{Mean: 10 * time.Millisecond, Jitter: 2 * time.Millisecond},
 	}
-	if err := r.Set(there, asked); err != nil {
+	if err := r.Set(scenario.Changed{Direction: there, Settings: asked}); err != nil {
 		t.Fatal(err)
 	}
 	const count = 4000
@@ -156,7 +156,7 @@ func TestAchieved(t *testing.T) {
 // TestDown: nothing gets through, one way only, and what was sent before still arrives.
 func TestDown(t *testing.T) {
 	r, p := start(t)
-	if err := r.Set(there, link.Settings{Delay: link.Delay{Mean: 50 * time.Millisecond}}); err != nil {
+	if err := r.Set(scenario.Changed{Direction: there, Settings: link.Settings{Delay: link.Delay{Mean: 50 * time.Millisecond}}}); err != nil {
 		t.Fatal(err)
 	}
 	p[0].send(t, r, 1, 2, []byte("before"))
@@ -164,14 +164,14 @@ func TestDown(t *testing.T) {
 		spans, _ := r.Measure(there)
 		offered = spans[1].Offered
 	}
-	if err := r.Set(there, link.Settings{Down: true}); err != nil {
+	if err := r.Set(scenario.Changed{Direction: there, Settings: link.Settings{Down: true}}); err != nil {
 		t.Fatal(err)
 	}
 	p[0].send(t, r, 1, 2, []byte("during"))
 	settle(t, r, there, 1)
 	p[1].send(t, r, 2, 1, []byte("back"))
 	p[0].wants(t, "back from "+r.Peers(1)[2])
-	if err := r.Set(there, link.Settings{}); err != nil {
+	if err := r.Set(scenario.Changed{Direction: there, Settings: link.Settings{}}); err != nil {
 		t.Fatal(err)
 	}
 	p[1].wants(t, "before from "+r.Peers(2)[1])

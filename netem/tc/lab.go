@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 
 	"vrnode/netem/link"
 	"vrnode/netem/scenario"
@@ -70,10 +72,10 @@ func (l *Lab) Exec(s scenario.Site, argv ...string) Command {
 	return words("ip netns exec "+l.Namespace(s), argv...)
 }
 
-// Show returns the command that prints the qdiscs of a direction and their counters, for
-// ParseQdiscs.
-func (l *Lab) Show(d scenario.Direction) Command {
-	return words(fmt.Sprintf("tc -n %s -s -j qdisc show dev %s", l.Namespace(d.From), l.Device(d)))
+// Show returns the command that prints the qdiscs of all directions from a site and their counters,
+// for ParseQdiscs.
+func (l *Lab) Show(from scenario.Site) Command {
+	return words(fmt.Sprintf("tc -n %s -s -j qdisc show", l.Namespace(from)))
 }
 
 // Up returns the commands that make the network, with perfect links. They leave nothing outside
@@ -130,50 +132,72 @@ func (l *Lab) MAC(d scenario.Direction) net.HardwareAddr {
 	return net.HardwareAddr{2, 0, 0, 0, byte(d.From), byte(d.To)}
 }
 
-// Set returns the commands that make one direction do what s says. They may be run at any time
-// after those of Up, in the order in which they were asked for.
-func (l *Lab) Set(d scenario.Direction, s link.Settings) []Command {
-	state := l.directions[d]
-	if state == nil {
-		state = &direction{}
-		l.directions[d] = state
+// Set returns the commands that make directions do what they are asked to. They may be run at any
+// time after those of Up, in the order in which they were asked for.
+func (l *Lab) Set(changed ...scenario.Changed) []Command {
+	var remove, add elements
+	var qdiscs []Command
+	for _, c := range changed {
+		d, s := c.Direction, c.Settings
+		state := l.directions[d]
+		if state == nil {
+			state = &direction{}
+			l.directions[d] = state
+		}
+		was := state.settings
+		state.settings = s
+		switch sender := l.Addr(d.From).String(); {
+		case s.Down && !was.Down:
+			add.put(d.To, "cut", sender)
+		case was.Down && !s.Down:
+			remove.put(d.To, "cut", sender)
+		}
+		if was.MTU != s.MTU {
+			if was.MTU > 0 && was.MTU < mtuMax {
+				remove.put(d.To, "long", l.longer(d, was.MTU))
+			}
+			if s.MTU > 0 && s.MTU < mtuMax {
+				add.put(d.To, "long", l.longer(d, s.MTU))
+			}
+		}
+		if !sameQdisc(was, s) {
+			p := place{words("tc -n " + l.Namespace(d.From)), l.Device(d), []string{"root"}, "1", "10"}
+			qdiscs = append(qdiscs, p.change(&state.attached, s)...)
+		}
 	}
-	was := state.settings
-	if was == s {
-		return nil
+	return slices.Concat(l.nft("delete", remove), l.nft("add", add), qdiscs)
+}
+
+// elements are those of the sets of all receivers that one Set adds, or removes. A slow machine needs
+// half a second for a command, so those of one set at one receiver share it.
+type elements []element
+
+type element struct {
+	at   scenario.Site
+	set  string
+	what []string
+}
+
+func (e *elements) put(at scenario.Site, set, what string) {
+	for i := range *e {
+		if it := &(*e)[i]; it.at == at && it.set == set {
+			it.what = append(it.what, what)
+			return
+		}
 	}
-	state.settings = s
+	*e = append(*e, element{at, set, []string{what}})
+}
+
+func (l *Lab) nft(verb string, e elements) []Command {
 	var out []Command
-	element := func(verb, set, what string) {
-		out = append(out, l.Exec(d.To, words("nft "+verb+" element ip "+prefix+" "+set, "{ "+what+" }")...))
-	}
-	if was.Down != s.Down {
-		element(verbOf(s.Down), "cut", l.Addr(d.From).String())
-	}
-	if was.MTU != s.MTU {
-		if was.MTU > 0 && was.MTU < mtuMax {
-			element("delete", "long", l.longer(d, was.MTU))
-		}
-		if s.MTU > 0 && s.MTU < mtuMax {
-			element("add", "long", l.longer(d, s.MTU))
-		}
-	}
-	if !sameQdisc(was, s) {
-		p := place{words("tc -n " + l.Namespace(d.From)), l.Device(d), []string{"root"}, "1", "10"}
-		out = append(out, p.change(&state.attached, s)...)
+	for _, it := range e {
+		out = append(out, l.Exec(it.at, words("nft "+verb+" element ip "+prefix+" "+it.set, "{ "+strings.Join(it.what, ", ")+" }")...))
 	}
 	return out
 }
 
 // mtuMax is the length of the longest IPv4 packet.
 const mtuMax = 65535
-
-func verbOf(add bool) string {
-	if add {
-		return "add"
-	}
-	return "delete"
-}
 
 // longer returns the element of the set long that stands for packets over an MTU.
 func (l *Lab) longer(d scenario.Direction, mtu int) string {

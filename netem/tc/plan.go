@@ -84,11 +84,9 @@ func (p *plan) commands(list []Command) {
 func (p *plan) note(format string, args ...any) { fmt.Fprintf(&p.out, "# "+format+"\n", args...) }
 
 func (p *plan) links(changed []scenario.Changed) {
-	before := p.out.Len()
-	for _, c := range changed {
-		p.commands(p.lab.Set(c.Direction, c.Settings))
-	}
-	if p.out.Len() == before {
+	commands := p.lab.Set(changed...)
+	p.commands(commands)
+	if len(commands) == 0 {
 		p.note("Nothing.")
 	}
 }

@@ -50,8 +50,8 @@ func pair(s link.Settings) string {
 	l := tc.NewLab(2, 0)
 	var list []tc.Command
 	list = append(list, l.Up()...)
-	list = append(list, l.Set(scenario.Direction{From: 1, To: 2}, s)...)
-	list = append(list, l.Set(scenario.Direction{From: 2, To: 1}, link.Settings{Down: true, MTU: 900})...)
+	list = append(list, l.Set(scenario.Changed{Direction: scenario.Direction{From: 1, To: 2}, Settings: s})...)
+	list = append(list, l.Set(scenario.Changed{Direction: scenario.Direction{From: 2, To: 1}, Settings: link.Settings{Down: true, MTU: 900}})...)
 	list = append(list, l.Down()...)
 	return block(slices.DeleteFunc(list, func(c tc.Command) bool {
 		return strings.Contains(c.String(), l.Name(tc.Observer))

@@ -56,7 +56,7 @@ func TestSet(t *testing.T) {
 	l := tc.NewLab(3, 1)
 	var out strings.Builder
 	for _, c := range changes {
-		fmt.Fprintf(&out, "# %s\n%s", c.what, text(l.Set(scenario.Direction{From: 2, To: 4}, c.settings)))
+		fmt.Fprintf(&out, "# %s\n%s", c.what, text(l.Set(scenario.Changed{Direction: scenario.Direction{From: 2, To: 4}, Settings: c.settings})))
 	}
 	golden.File(t, "testdata/set.txt", []byte(out.String()))
 }
@@ -174,7 +174,7 @@ func TestSetRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l, k := tc.NewLab(3, 1), &kernel{sets: make(map[string]string)}
 		set := func(s link.Settings) {
-			for _, c := range l.Set(d, s) {
+			for _, c := range l.Set(scenario.Changed{Direction: d, Settings: s}) {
 				if err := k.run(c); err != nil {
 					t.Fatalf("%v: %v", c, err)
 				}
