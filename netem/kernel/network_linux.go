@@ -1,12 +1,15 @@
 package kernel
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"vrnode/netem/link"
 	"vrnode/netem/scenario"
@@ -44,20 +47,29 @@ func New(replicas, clients int, can scenario.Capabilities) (*Network, error) {
 	return n, nil
 }
 
-// run runs a command, and makes an error of what it says.
+// run runs a command, and makes an error of what it says. It goes before the replicas, which have no
+// right to what a step is about to take from them.
 func run(c tc.Command) ([]byte, error) {
 	cmd := exec.Command(c[0], c[1:]...)
+	var out bytes.Buffer
 	var complaint strings.Builder
-	cmd.Stderr = &complaint
-	out, err := cmd.Output()
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	err := cmd.Start()
+	if err == nil {
+		_ = unix.Setpriority(unix.PRIO_PROCESS, cmd.Process.Pid, first) // not everybody may do this
+		err = cmd.Wait()
+	}
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
 		return nil, fmt.Errorf("there is no command %s: see vrnode lab doctor", c[0])
 	case err != nil:
 		return nil, fmt.Errorf("%v: %w: %s", c, err, strings.TrimSpace(complaint.String()))
 	}
-	return out, nil
+	return out.Bytes(), nil
 }
+
+// first is the priority of who comes first.
+const first = -20
 
 // Name is what people call it.
 func (n *Network) Name() string { return Name }

@@ -44,9 +44,10 @@ type lane struct {
 const (
 	// tickTime is how often the surveyor wakes up, and the time between two probes of a direction
 	// at least.
-	tickTime = 10 * time.Millisecond
-	// probesPerTick bounds the probes of all directions together, 1000 a second: those of a group
-	// of three with four clients are sent 33 times a second.
+	tickTime = 20 * time.Millisecond
+	// probesPerTick bounds the probes of all directions together, 500 a second: those of a group
+	// of three with four clients are sent 16 times a second. More would take an emulated machine
+	// from the group that it is about.
 	probesPerTick = 10
 	// rateShare is the share of a bottleneck that probes take at most.
 	rateShare = 0.02
