@@ -41,6 +41,7 @@ func FreshIncarnation(unixMicros, random uint64, known wire.Incarnation) wire.In
 const (
 	heartbeatInterval      = 10 * time.Millisecond
 	suspectTimeout         = 100 * time.Millisecond // silence of a primary before a backup votes
+	suspectTimeoutMax      = 500 * time.Millisecond // the same, of a primary that has been silent for long before
 	suspectJitter          = 50 * time.Millisecond
 	voteInterval           = 10 * time.Millisecond
 	voteWindow             = 10 * suspectTimeout // votes older than this do not count

@@ -52,6 +52,7 @@ type proposal struct {
 type backup struct {
 	heartbeat uint64        // seq of the last heartbeat in this view
 	heard     time.Duration // when the primary was last heard, by a fresh heartbeat or a Prepare
+	silence   time.Duration // the longest between two times that it was heard, those of long ago shrunk
 	slept     bool          // since then the replica was stopped itself, and has begun to listen anew
 	early     early         // Prepares that came before the ops in front of them
 }

@@ -58,12 +58,17 @@ func (v *viewChange) forgetOlder(id wire.Peer, i wire.Incarnation) {
 
 // ---- leaving a view
 
-// hearPrimary notes that the primary of the present view lives.
+// hearPrimary notes that the primary of the present view lives. The longer the silences have been
+// after which it spoke again, the longer the next one may be: where a machine has too much to do,
+// changing the view adds to that.
 func (r *Replica) hearPrimary(now time.Duration) {
-	r.backup.heard, r.backup.slept = now, false
+	b := &r.backup
+	b.silence = max(now-b.heard, b.silence-b.silence/16)
+	b.heard, b.slept = now, false
 	r.viewChange.votes[r.seat(r.cfg.Self)] = vote{}
 	r.timers.stop(timerVote)
-	r.timers[timerSuspect] = now + suspectTimeout + r.jitter(suspectJitter)
+	patience := min(max(3*b.silence, suspectTimeout), suspectTimeoutMax)
+	r.timers[timerSuspect] = now + patience + r.jitter(suspectJitter)
 }
 
 func (r *Replica) jitter(most time.Duration) time.Duration {
@@ -349,7 +354,7 @@ func (r *Replica) becomeNormal(now time.Duration, commit wire.OpNumber, out *Eff
 	r.viewChange = viewChange{}
 	r.timers.stopAll()
 	r.primary = primary{}
-	r.backup = backup{early: r.backup.early, heard: now}
+	r.backup = backup{early: r.backup.early, heard: now, silence: r.backup.silence}
 	r.backup.early.wake(r.primaryOf(r.view))
 	out.event(Event{Kind: EventViewStarted, View: r.view, Op: r.log.head, Peer: r.primaryOf(r.view)})
 	if r.isPrimary() {

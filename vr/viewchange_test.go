@@ -127,3 +127,32 @@ func TestLateSuspicion(t *testing.T) {
 		t.Error("it does not listen once, and then vote")
 	}
 }
+
+// A backup that has heard its primary at long intervals is patient with it, within a bound, and is not
+// for ever.
+func TestPatience(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	g.run(50 * time.Millisecond)
+	r := g.replicas[2]
+	patience := func(silence time.Duration) time.Duration {
+		g.now += silence
+		g.tell(2, g.fromPrimary(0), &wire.Commit{Seq: r.backup.heartbeat + 1})
+		return r.timers[timerSuspect] - g.now
+	}
+	for _, c := range []struct{ silence, least time.Duration }{
+		{heartbeatInterval, suspectTimeout},
+		{80 * time.Millisecond, 240 * time.Millisecond},
+		{time.Hour, suspectTimeoutMax},
+	} {
+		if got := patience(c.silence); got < c.least || got >= c.least+suspectJitter {
+			t.Errorf("after %v of silence it waits for %v, want %v", c.silence, got, c.least)
+		}
+	}
+	for range 300 {
+		patience(heartbeatInterval)
+	}
+	if got := patience(heartbeatInterval); got >= suspectTimeout+suspectJitter {
+		t.Errorf("it still waits for %v", got)
+	}
+}
