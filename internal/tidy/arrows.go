@@ -13,7 +13,8 @@ import (
 // row names may not exist.
 var arrows = []struct{ packages, ours, others string }{
 	{"wire", "", "xxhash"},
-	{"frag", "wire", "xxhash"},
+	{"frag", "wire frag/noise", "xxhash"},
+	{"frag/noise", "", ""},
 	{"vr", "wire", ""},
 	{"statexfer", "wire", "xxhash compress"},
 	{"internal/stack", "wire frag vr statexfer", ""},
