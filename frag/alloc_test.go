@@ -3,6 +3,8 @@ package frag
 import (
 	"testing"
 	"time"
+
+	"vrnode/frag/noise"
 )
 
 // A pair is two endpoints and a network that delivers at once.
@@ -13,11 +15,11 @@ type pair struct {
 	received int
 }
 
-func newPair(t testing.TB) *pair {
+func newPair(t testing.TB, keys ...noise.Key) *pair {
 	replicas := []Address{{1, addressOf(1)}, {2, addressOf(2)}}
 	p := &pair{
-		a: New(Config{Self: 1, Incarnation: 1, Seed: 1, Replicas: replicas}),
-		b: New(Config{Self: 2, Incarnation: 1, Seed: 2, Replicas: replicas}),
+		a: New(Config{Self: 1, Incarnation: 1, Seed: 1, Replicas: replicas, Keys: keys}),
+		b: New(Config{Self: 2, Incarnation: 1, Seed: 2, Replicas: replicas, Keys: keys}),
 	}
 	p.a.Send(0, 2, 0, []byte("connect"))
 	for range 100 {
@@ -56,43 +58,45 @@ func (p *pair) send(t testing.TB, lane Lane, message []byte) {
 }
 
 func TestNoAllocation(t *testing.T) {
-	p := newPair(t)
-	small, middle, large := text(1, 100), text(2, 64<<10), text(3, 1<<20)
-	for _, c := range []struct {
-		name string
-		warm int // runs until all rings and free lists have their size
-		do   func()
-	}{
-		{"small message", 3000, func() { p.send(t, 0, small) }},
-		{"64 KiB message", 300, func() { p.send(t, 1, middle) }},
-		{"1 MiB message", 100, func() { p.send(t, 3, large) }},
-		{"slot message", 3000, func() { p.a.SendLatest(p.now, 2, 7, small); p.turn() }},
-		{"idle", 10, func() { p.turn() }},
-		{"duplicate", 3000, func() {
-			p.a.Send(p.now, 2, 0, small)
-			p.a.Tick(p.now, &p.ab)
-			for range 3 {
-				p.b.Step(p.now, addressOf(1), p.ab.Datagrams[0].Bytes, &p.ba)
-			}
-			p.ab.Reset()
-			p.turn()
-		}},
-		{"loss", 300, func() {
-			p.a.Send(p.now, 2, 1, middle)
-			p.a.Tick(p.now, &p.ab)
-			p.ab.Reset() // all of it
-			for want := p.received + 1; p.received < want; {
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		p := newPair(t, keys...)
+		small, middle, large := text(1, 100), text(2, 64<<10), text(3, 1<<20)
+		for _, c := range []struct {
+			name string
+			warm int // runs until all rings and free lists have their size
+			do   func()
+		}{
+			{"small message", 3000, func() { p.send(t, 0, small) }},
+			{"64 KiB message", 300, func() { p.send(t, 1, middle) }},
+			{"1 MiB message", 100, func() { p.send(t, 3, large) }},
+			{"slot message", 3000, func() { p.a.SendLatest(p.now, 2, 7, small); p.turn() }},
+			{"idle", 10, func() { p.turn() }},
+			{"duplicate", 3000, func() {
+				p.a.Send(p.now, 2, 0, small)
+				p.a.Tick(p.now, &p.ab)
+				for range 3 {
+					p.b.Step(p.now, addressOf(1), p.ab.Datagrams[0].Bytes, &p.ba)
+				}
+				p.ab.Reset()
 				p.turn()
+			}},
+			{"loss", 300, func() {
+				p.a.Send(p.now, 2, 1, middle)
+				p.a.Tick(p.now, &p.ab)
+				p.ab.Reset() // all of it
+				for want := p.received + 1; p.received < want; {
+					p.turn()
+				}
+			}},
+		} {
+			for range c.warm {
+				c.do()
 			}
-		}},
-	} {
-		for range c.warm {
-			c.do()
+			if n := testing.AllocsPerRun(20, c.do); n != 0 {
+				t.Errorf("%s: %v allocations", c.name, n)
+			}
 		}
-		if n := testing.AllocsPerRun(20, c.do); n != 0 {
-			t.Errorf("%s: %v allocations", c.name, n)
-		}
-	}
+	})
 }
 
 func BenchmarkEndpointSmallMessage(b *testing.B) {
@@ -120,7 +124,11 @@ func BenchmarkEndpointSmallMessages(b *testing.B) {
 }
 
 func BenchmarkEndpointBulk(b *testing.B) {
-	p := newPair(b)
+	b.Run("plain", func(b *testing.B) { benchmarkBulk(b, newPair(b)) })
+	b.Run("secure", func(b *testing.B) { benchmarkBulk(b, newPair(b, oneKey...)) })
+}
+
+func benchmarkBulk(b *testing.B, p *pair) {
 	message := text(1, 1<<20)
 	b.SetBytes(1 << 20)
 	b.ReportAllocs()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"vrnode/frag/noise"
 	"vrnode/wire"
 )
 
@@ -18,19 +19,24 @@ type forger struct {
 	out    Effects
 }
 
-func newForger(t *testing.T) *forger {
-	l := newLab(t, 1, 1, 2)
+func newForger(t *testing.T, keys []noise.Key) *forger {
+	l := newLabWith(t, 1, keys, 1, 2)
 	l.connect(l.ends[0], l.ends[1])
 	return &forger{l: l, victim: l.ends[0], peer: l.ends[1]}
 }
 
 // send stamps frames as the next datagram of the session.
 func (f *forger) send(frames []byte) {
-	s := f.peer.session(f.victim.id)
-	d := append(make([]byte, wire.DatagramHeaderSize), frames...)
-	wire.Stamp(d, &wire.DatagramHeader{Length: uint16(len(frames)), To: s.remoteIndex, Number: s.sent.next}, s.bindOut)
+	f.victim.Step(f.l.now, f.peer.addr, f.peer.session(f.victim.id).datagram(frames), &f.out)
+}
+
+// datagram returns the next datagram of a session, with these frames.
+func (s *session) datagram(frames []byte) []byte {
+	head, _ := s.seal.headAndTail()
+	d := append(make([]byte, head), frames...)
+	d = s.seal.stamp(d, &wire.DatagramHeader{Length: uint16(len(frames)), To: s.remoteIndex, Number: s.sent.next}, s.bindOut)
 	s.sent.next++
-	f.victim.Step(f.l.now, f.peer.addr, d, &f.out)
+	return d
 }
 
 func (f *forger) fragment(lane uint8, id uint64, cell, total int, b []byte) {
@@ -40,61 +46,65 @@ func (f *forger) fragment(lane uint8, id uint64, cell, total int, b []byte) {
 func (f *forger) dropped(r Reason) uint64 { return f.victim.Stats().Dropped(r) }
 
 func TestFirstFragmentFlood(t *testing.T) {
-	f := newForger(t)
-	cell := make([]byte, wire.CellSize)
-	for id := range uint64(5000) {
-		for lane := range uint8(LanesMax) {
-			f.fragment(lane, 1+id, 0, 1<<20, cell)
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		f := newForger(t, keys)
+		cell := make([]byte, wire.CellSize)
+		for id := range uint64(5000) {
+			for lane := range uint8(LanesMax) {
+				f.fragment(lane, 1+id, 0, 1<<20, cell)
+			}
 		}
-	}
-	got := f.victim.Stats().Receiving
-	most := 0
-	for lane, n := range windowBytes {
-		most += 2 * n
-		if used := f.victim.session(2).in[lane].bytes; used > n {
-			t.Errorf("lane %d holds %d bytes", lane, used)
+		got := f.victim.Stats().Receiving
+		most := 0
+		for lane, n := range windowBytes {
+			most += 2 * n
+			if used := f.victim.session(2).in[lane].bytes; used > n {
+				t.Errorf("lane %d holds %d bytes", lane, used)
+			}
 		}
-	}
-	if got > most || f.dropped(ReasonBudget) == 0 || f.dropped(ReasonWindow) == 0 {
-		t.Errorf("%d bytes are held; %d over budget, %d outside the window", got, f.dropped(ReasonBudget), f.dropped(ReasonWindow))
-	}
-	if n := f.victim.session(2).received.count; n > wire.AckRangesMax {
-		t.Errorf("%d ranges", n)
-	}
-	// The victim is not hurt: messages of a cell still arrive, and all is released in the end.
-	f.send(wire.AppendLatest(nil, &wire.Latest{Key: 1, Seq: 1 << 40, Bytes: []byte("alive")}))
-	if n := len(f.out.Messages); n != 1 {
-		t.Errorf("%d messages were delivered", n)
-	}
-	f.l.ends = f.l.ends[:1]
-	f.l.pass(2*silenceMax + time.Second)
-	if s := f.victim.Stats(); s.Receiving != 0 {
-		t.Errorf("%d bytes are held for ever", s.Receiving)
-	}
+		if got > most || f.dropped(ReasonBudget) == 0 || f.dropped(ReasonWindow) == 0 {
+			t.Errorf("%d bytes are held; %d over budget, %d outside the window", got, f.dropped(ReasonBudget), f.dropped(ReasonWindow))
+		}
+		if n := f.victim.session(2).received.count; n > wire.AckRangesMax {
+			t.Errorf("%d ranges", n)
+		}
+		// The victim is not hurt: messages of a cell still arrive, and all is released in the end.
+		f.send(wire.AppendLatest(nil, &wire.Latest{Key: 1, Seq: 1 << 40, Bytes: []byte("alive")}))
+		if n := len(f.out.Messages); n != 1 {
+			t.Errorf("%d messages were delivered", n)
+		}
+		f.l.ends = f.l.ends[:1]
+		f.l.pass(2*silenceMax + time.Second)
+		if s := f.victim.Stats(); s.Receiving != 0 {
+			t.Errorf("%d bytes are held for ever", s.Receiving)
+		}
+	})
 }
 
 func TestGapPattern(t *testing.T) {
-	f := newForger(t)
-	want := text(1, 100_000)
-	whole := binary.LittleEndian.AppendUint64(append([]byte(nil), want...), xxhash.Sum64(want))
-	cells := cellsOf(len(whole))
-	put := func(c int) {
-		f.fragment(3, 1, c, len(whole), whole[c*wire.CellSize:min((c+1)*wire.CellSize, len(whole))])
-	}
-	for c := 0; c < cells; c += 2 {
-		put(c)
-		put(c)
-	}
-	held := f.victim.Stats().Receiving
-	if held > 2*len(whole) || len(f.out.Messages) != 0 {
-		t.Errorf("%d bytes are held", held)
-	}
-	for c := cells - 1 - cells%2; c > 0; c -= 2 {
-		put(c)
-	}
-	if len(f.out.Messages) != 1 || string(f.out.Messages[0].Bytes) != string(want) {
-		t.Errorf("%d messages were delivered", len(f.out.Messages))
-	}
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		f := newForger(t, keys)
+		want := text(1, 100_000)
+		whole := binary.LittleEndian.AppendUint64(append([]byte(nil), want...), xxhash.Sum64(want))
+		cells := cellsOf(len(whole))
+		put := func(c int) {
+			f.fragment(3, 1, c, len(whole), whole[c*wire.CellSize:min((c+1)*wire.CellSize, len(whole))])
+		}
+		for c := 0; c < cells; c += 2 {
+			put(c)
+			put(c)
+		}
+		held := f.victim.Stats().Receiving
+		if held > 2*len(whole) || len(f.out.Messages) != 0 {
+			t.Errorf("%d bytes are held", held)
+		}
+		for c := cells - 1 - cells%2; c > 0; c -= 2 {
+			put(c)
+		}
+		if len(f.out.Messages) != 1 || string(f.out.Messages[0].Bytes) != string(want) {
+			t.Errorf("%d messages were delivered", len(f.out.Messages))
+		}
+	})
 }
 
 func TestContradictions(t *testing.T) {
@@ -127,7 +137,7 @@ func TestContradictions(t *testing.T) {
 			f.send(single)
 		}},
 	} {
-		f := newForger(t)
+		f := newForger(t, nil)
 		c.do(f)
 		if f.dropped(c.want) != 1 {
 			t.Errorf("%s: not dropped for %v", c.name, c.want)

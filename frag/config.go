@@ -3,6 +3,7 @@ package frag
 import (
 	"net/netip"
 
+	"vrnode/frag/noise"
 	"vrnode/wire"
 )
 
@@ -15,6 +16,12 @@ type Config struct {
 	Seed uint64
 	// Replicas are those that this endpoint may talk to. Self may be among them and is skipped.
 	Replicas []Address
+	// Keys, if there are any, put the endpoint in secure mode: it talks to nobody who has none of
+	// them. The first one is tried first. See noise.Check for what keys may be used together.
+	Keys []noise.Key
+	// Entropy is where the secrets of sessions and the cookies come from. It must be secret and
+	// differ between runs.
+	Entropy [32]byte
 }
 
 // An Address is where a replica is expected at first. Sessions follow it when it moves.

@@ -21,6 +21,8 @@
 //	limits.go      every bound and every duration
 //	endpoint.go    the public face: Step, Send, SendLatest, Tick, Deadline
 //	handshake.go   how a session comes about: HELLO, offer, confirmation
+//	denial.go      why there is no offer, and cookies under load
+//	secure.go      keys, sealed sessions
 //	reset.go       how a peer learns that its session is forgotten
 //	session.go     the state of a session; a datagram's way in
 //	inbox.go       reassembly, receive windows, duplicates
@@ -34,6 +36,9 @@
 //	controller.go  how much may be in flight
 //	peer.go        a peer and its deadline; clients.go, heap.go and index.go find peers
 //	pool.go        buffers; effects.go lends them out, bitmap.go counts cells in them
+//
+// An endpoint with keys is in secure mode: its sessions begin with a handshake of package noise, and
+// their datagrams are sealed. Nothing else is different.
 //
 // The bytes of datagrams are package wire's.
 package frag

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"vrnode/frag/noise"
 	"vrnode/wire"
 )
 
@@ -24,7 +25,14 @@ type Endpoint struct {
 	replicaOffers, clientOffers []offer
 	replicaTurns                []int
 	clientTurn                  int
-	resets                      bucket
+
+	// keys are none in plain mode.
+	keys    []namedKey
+	entropy noise.Entropy
+	// cookies is the secret of all cookies.
+	cookies [32]byte
+	// What may be done for strangers; see limits.go.
+	resets, denials, unproven, proven bucket
 
 	// queued, receiving and receivingClients are what is used of the budgets, in bytes.
 	queued, receiving, receivingClients int
@@ -34,6 +42,7 @@ type Endpoint struct {
 	inMessages  []*inMessage
 	freePeers   []*peer
 	frame       wire.Frame // scratch
+	opened      []byte     // likewise: what was sealed in a datagram
 	ranges      [wire.AckRangesMax]wire.Range
 	stats       Stats
 }
@@ -44,7 +53,14 @@ func New(cfg Config) *Endpoint {
 		self: cfg.Self, incarnation: cfg.Incarnation, rng: cfg.Seed,
 		clients:      make(map[wire.Peer]*peer),
 		clientOffers: make([]offer, clientOffersMax),
+		keys:         named(cfg.Keys), entropy: noise.NewEntropy(cfg.Entropy),
+		resets:   bucket{each: time.Second / resetRate, burst: resetBurst},
+		denials:  bucket{each: time.Second / denialRate, burst: denialBurst},
+		unproven: bucket{each: time.Second / unprovenRate, burst: unprovenBurst},
+		proven:   bucket{each: time.Second / provenRate, burst: provenBurst},
+		opened:   make([]byte, 0, wire.DatagramMax),
 	}
+	e.cookies = e.entropy.Next()
 	e.recent.newer, e.recent.older = &e.recent, &e.recent
 	for _, r := range cfg.Replicas {
 		if r.ID == cfg.Self || e.find(r.ID) != nil {
@@ -70,18 +86,35 @@ func (e *Endpoint) Step(now time.Duration, from netip.AddrPort, d []byte, out *E
 	var h wire.DatagramHeader
 	payload, err := wire.DecodeDatagram(d, &h)
 	if err != nil {
-		e.drop(reasonOf(err))
+		e.onUndecoded(now, from, d, err, out)
 		return
 	}
-	switch h.Type {
-	case wire.DatagramData:
+	switch {
+	case h.Type == wire.DatagramDenial:
+		e.onDenial(now, d)
+	case h.Flags.IsSealed() != e.isSecure():
+		e.onOtherMode(now, from, d, &h, out)
+	case h.Type == wire.DatagramData:
 		e.onDatagram(now, from, d, &h, payload, out)
-	case wire.DatagramHello:
-		e.onHello(from, d, &h, payload, out)
-	case wire.DatagramHelloAck:
+	case h.Type == wire.DatagramHello:
+		e.onHello(now, from, d, &h, payload, out)
+	case h.Type == wire.DatagramHelloAck:
 		e.onHelloAck(now, from, d, &h, payload)
-	case wire.DatagramReset:
+	case h.Type == wire.DatagramReset:
 		e.onReset(now, d, payload)
+	}
+}
+
+// onUndecoded drops what is no datagram of this version, and tells an end of another one so.
+func (e *Endpoint) onUndecoded(now time.Duration, from netip.AddrPort, d []byte, err error, out *Effects) {
+	t, other := wire.OtherVersion(d)
+	switch {
+	case other && t == wire.DatagramDenial:
+		e.onDenial(now, d)
+	case other && t == wire.DatagramHello:
+		e.deny(now, from, d, wire.DeniedVersion, ReasonVersion, out)
+	default:
+		e.drop(reasonOf(err))
 	}
 }
 

@@ -4,28 +4,33 @@ import (
 	"bytes"
 	"testing"
 	"time"
+
+	"vrnode/frag/noise"
+	"vrnode/wire"
 )
 
 func TestSendAndReceive(t *testing.T) {
-	l := newLab(t, 1, 1, 2)
-	a, b := l.ends[0], l.ends[1]
-	for _, n := range []int{1, 63, 64, 65, 1156, 1157, 5000, 64 << 10, MessageMax} {
-		want := text(uint64(n), n)
-		if !a.Send(l.now, 2, 1, want) {
-			t.Fatalf("%d bytes refused", n)
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		l := newLabWith(t, 1, keys, 1, 2)
+		a, b := l.ends[0], l.ends[1]
+		for _, n := range []int{1, 63, 64, 65, wire.SingleMax, wire.SingleMax + 1, 5000, 64 << 10, MessageMax} {
+			want := text(uint64(n), n)
+			if !a.Send(l.now, 2, 1, want) {
+				t.Fatalf("%d bytes refused", n)
+			}
+			took := l.run(5*time.Second, func() bool { return len(b.got) > 0 })
+			if !bytes.Equal(b.got[0].bytes, want) || b.got[0].from != 1 {
+				t.Fatalf("%d bytes arrive damaged", n)
+			}
+			t.Logf("%d bytes took %v", n, took)
+			b.got = nil
 		}
-		took := l.run(5*time.Second, func() bool { return len(b.got) > 0 })
-		if !bytes.Equal(b.got[0].bytes, want) || b.got[0].from != 1 {
-			t.Fatalf("%d bytes arrive damaged", n)
+		l.pass(10 * time.Second)
+		if s := a.Stats(); s.Queued != 0 {
+			t.Errorf("%d bytes are still queued", s.Queued)
 		}
-		t.Logf("%d bytes took %v", n, took)
-		b.got = nil
-	}
-	l.pass(10 * time.Second)
-	if s := a.Stats(); s.Queued != 0 {
-		t.Errorf("%d bytes are still queued", s.Queued)
-	}
-	if d := a.Deadline(); d != Never {
-		t.Errorf("idle, but the deadline is %v", d)
-	}
+		if d := a.Deadline(); d != Never {
+			t.Errorf("idle, but the deadline is %v", d)
+		}
+	})
 }

@@ -166,10 +166,7 @@ func forge(from *end, piece []byte, how byte) []byte {
 		if !s.active {
 			return piece
 		}
-		d := append(make([]byte, wire.DatagramHeaderSize), piece...)
-		wire.Stamp(d, &wire.DatagramHeader{Length: uint16(len(piece)), To: s.remoteIndex, Number: s.sent.next}, s.bindOut)
-		s.sent.next++
-		return d
+		return s.datagram(piece)
 	case 3: // a RESET
 		d := append(make([]byte, wire.DatagramHeaderSize), piece...)
 		wire.Stamp(d, &wire.DatagramHeader{Type: wire.DatagramReset, Length: uint16(len(piece))}, wire.ResetBinding())

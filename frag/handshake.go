@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"vrnode/frag/noise"
 	"vrnode/wire"
 )
 
@@ -14,6 +15,14 @@ type opening struct {
 	nonce   uint64
 	attempt uint64
 	sentAt  time.Duration
+	// quote is the checksum of the last HELLO, 0 if it has been denied; cookie is what the peer
+	// has asked for.
+	quote  uint64
+	cookie wire.Cookie
+	// key is the place of the key to try next, and tries are the handshakes by the places of their
+	// keys; only in secure mode.
+	key   int
+	tries [noise.KeysMax]*try
 	// retry is when to send the next HELLO, giveUp when to drop what waits for the session.
 	retry, giveUp time.Duration
 }
@@ -25,6 +34,9 @@ type offer struct {
 	initiator     wire.End
 	index, remote wire.SessionIndex
 	nonce         uint64
+	// answer is the payload of the HELLO_ACK.
+	answer []byte
+	seal   *seal // nil in plain mode
 }
 
 // open begins to ask a replica for a session.
@@ -66,19 +78,41 @@ func (e *Endpoint) tickOpening(now time.Duration, p *peer, out *Effects) {
 	if o.attempt%2 == 0 {
 		to = p.home // it may have moved for a while and be back
 	}
-	e.sendHello(to, wire.DatagramHeader{Type: wire.DatagramHello, Number: o.attempt}, &wire.Hello{
-		Session: o.index, Sender: e.end(o.nonce), Target: p.id,
-	}, wire.HelloBinding(), out)
+	e.sendHello(p, to, out)
+	if o.attempt%2 == 0 {
+		e.nextKey(o) // the denial may have got lost
+	}
 }
 
-// sendHello sends a HELLO or a HELLO_ACK, padded.
-func (e *Endpoint) sendHello(to netip.AddrPort, h wire.DatagramHeader, hello *wire.Hello, bind wire.Binding, out *Effects) {
+func (e *Endpoint) sendHello(p *peer, to netip.AddrPort, out *Effects) {
+	o := &p.opening
+	hello := wire.Hello{Session: o.index, Sender: e.end(o.nonce), Target: p.id}
+	h := wire.DatagramHeader{Type: wire.DatagramHello, Number: o.attempt}
+	greeting := wire.Greeting{Cookie: o.cookie}
+	var payload [helloPayloadMax]byte
+	if e.isSecure() {
+		t := e.sealedHello(o, &hello)
+		greeting.Key = uint64(t.key)
+		o.quote = e.sendPadded(to, h, append(wire.AppendGreeting(payload[:0], &greeting), t.hello...), wire.HelloBinding(), out)
+		return
+	}
+	o.quote = e.sendPadded(to, h, wire.AppendHello(wire.AppendGreeting(payload[:0], &greeting), &hello), wire.HelloBinding(), out)
+}
+
+// helloPayloadMax is not less than the payload of a HELLO.
+const helloPayloadMax = 256
+
+// sendPadded sends a HELLO or a HELLO_ACK, and returns its checksum.
+func (e *Endpoint) sendPadded(to netip.AddrPort, h wire.DatagramHeader, payload []byte, bind wire.Binding, out *Effects) uint64 {
 	b := out.arena.reserve(wire.HelloSize)
-	used := wire.AppendHello(b[:wire.DatagramHeaderSize], hello)
-	clear(b[len(used):])
-	h.Length = uint16(len(used) - wire.DatagramHeaderSize)
+	clear(b[wire.DatagramHeaderSize+copy(b[wire.DatagramHeaderSize:], payload):])
+	h.Length = uint16(len(payload))
+	if e.isSecure() {
+		h.Flags = wire.FlagSealed
+	}
 	wire.Stamp(b, &h, bind)
 	e.emit(to, b, out)
+	return wire.Sum(b)
 }
 
 func (e *Endpoint) end(nonce uint64) wire.End {
@@ -87,25 +121,68 @@ func (e *Endpoint) end(nonce uint64) wire.End {
 
 // onHello answers a HELLO with an offer. Nothing else changes: a session that the peer has with us
 // stays until the new one is used.
-func (e *Endpoint) onHello(from netip.AddrPort, d []byte, h *wire.DatagramHeader, payload []byte, out *Effects) {
-	var hello wire.Hello
+func (e *Endpoint) onHello(now time.Duration, from netip.AddrPort, d []byte, h *wire.DatagramHeader, payload []byte, out *Effects) {
+	var g wire.Greeting
+	body, err := wire.DecodeGreeting(payload, &g)
+	r := request{key: noise.KeyID(g.Key)}
 	switch {
 	case wire.Verify(d, wire.HelloBinding()) != nil:
 		e.drop(ReasonChecksum)
-	case len(d) < wire.HelloSize || wire.DecodeHello(payload, &hello) != nil:
+		return
+	case len(d) < wire.HelloSize || err != nil:
 		e.drop(ReasonHandshake)
-	case hello.Target != e.self:
-		e.drop(ReasonWrongTarget)
-	case !hello.Sender.ID.IsClient() && e.find(hello.Sender.ID) == nil:
-		e.drop(ReasonUnknownPeer)
-	case e.isCurrent(&hello):
-		e.drop(ReasonStaleHandshake)
-	default:
-		o := e.offerFor(&hello)
-		e.sendHello(from, wire.DatagramHeader{Type: wire.DatagramHelloAck, To: hello.Session, Number: h.Number}, &wire.Hello{
-			Session: o.index, Sender: e.end(o.nonce), Target: hello.Sender.ID, Echo: hello.Sender.Nonce,
-		}, wire.HelloAckBinding(hello.Sender.Nonce), out)
+		return
+	case e.isSecure() && e.keyNamed(r.key) == nil:
+		e.deny(now, from, d, wire.DeniedKey, ReasonKey, out)
+		return
+	case !e.admits(now, from, d, g.Cookie, out):
+		return
 	}
+	if why, reason := e.read(&r, body); why != 0 {
+		e.deny(now, from, d, why, reason, out)
+		return
+	} else if reason != 0 {
+		e.drop(reason)
+		return
+	}
+	o := e.offerTo(&r)
+	if o == nil {
+		if o = e.newOffer(&r); o == nil {
+			e.drop(ReasonForged)
+			return
+		}
+	}
+	e.sendPadded(from, wire.DatagramHeader{Type: wire.DatagramHelloAck, To: r.hello.Session, Number: h.Number},
+		o.answer, wire.HelloAckBinding(r.hello.Sender.Nonce), out)
+}
+
+// A request is what a HELLO says. In secure mode it is made with a key, and has begun a handshake.
+type request struct {
+	hello     wire.Hello
+	key       noise.KeyID
+	responder noise.Responder
+}
+
+// read takes in what follows the Greeting. It returns what to answer if the peer is to know why
+// nothing comes of it, and why it is dropped, or 0.
+func (e *Endpoint) read(r *request, body []byte) (wire.Denied, Reason) {
+	if e.isSecure() {
+		var err error
+		if body, err = r.responder.Read(e.keyNamed(r.key), prologue, body); err != nil {
+			return 0, ReasonForged
+		}
+	}
+	switch {
+	case wire.DecodeHello(body, &r.hello) != nil:
+		return 0, ReasonHandshake
+	case r.hello.Target != e.self:
+		return wire.DeniedTarget, ReasonWrongTarget
+	case !r.hello.Sender.ID.IsClient() && e.find(r.hello.Sender.ID) == nil:
+		return wire.DeniedStranger, ReasonUnknownPeer
+	case e.isCurrent(&r.hello):
+		return 0, ReasonStaleHandshake
+	}
+	return 0, 0
 }
 
 // isCurrent tells whether the session that the HELLO asks for is in force already.
@@ -114,18 +191,40 @@ func (e *Endpoint) isCurrent(h *wire.Hello) bool {
 	return p != nil && p.session.active && !p.session.ours && p.session.remote == h.Sender
 }
 
-// offerFor returns the offer that answers a HELLO: the one made before if it is a repetition.
-func (e *Endpoint) offerFor(h *wire.Hello) *offer {
-	offers, turn := e.offersOf(h.Sender.ID)
+// offerTo returns the offer that was made before to a HELLO like this one, or nil.
+func (e *Endpoint) offerTo(r *request) *offer {
+	offers, _ := e.offersOf(r.hello.Sender.ID)
 	for i := range offers {
-		if offers[i].active && offers[i].initiator == h.Sender && offers[i].remote == h.Session {
-			return &offers[i]
+		o := &offers[i]
+		if o.active && o.initiator == r.hello.Sender && o.remote == r.hello.Session && (o.seal == nil || o.seal.key == r.key) {
+			return o
 		}
 	}
+	return nil
+}
+
+// newOffer makes an offer, in place of the oldest one. It returns nil if the peer's part of the
+// handshake allows none.
+func (e *Endpoint) newOffer(r *request) *offer {
+	offers, turn := e.offersOf(r.hello.Sender.ID)
 	o := &offers[*turn%len(offers)]
 	*turn++
 	e.withdraw(o)
-	*o = offer{true, h.Sender, e.indexes.take(e.random(), nil, o), h.Session, e.nonce()}
+	nonce := e.nonce()
+	index := e.indexes.take(e.random(), nil, o)
+	*o = offer{active: true, initiator: r.hello.Sender, index: index, remote: r.hello.Session, nonce: nonce}
+	o.answer = wire.AppendHello(nil, &wire.Hello{
+		Session: index, Sender: e.end(nonce), Target: r.hello.Sender.ID, Echo: r.hello.Sender.Nonce,
+	})
+	if !e.isSecure() {
+		return o
+	}
+	answer, secrets, err := r.responder.Answer(nil, e.entropy.Next(), o.answer)
+	if err != nil {
+		e.withdraw(o)
+		return nil
+	}
+	o.answer, o.seal = answer, newSeal(r.key, secrets.ToInitiator, secrets.ToResponder)
 	return o
 }
 
@@ -141,7 +240,7 @@ func (e *Endpoint) offersOf(id wire.Peer) ([]offer, *int) {
 func (e *Endpoint) withdraw(o *offer) {
 	if o.active {
 		e.indexes.give(o.index)
-		o.active = false
+		*o = offer{}
 	}
 }
 
@@ -155,7 +254,8 @@ func (e *Endpoint) withdrawOffers(p *peer) {
 	}
 }
 
-// onHelloAck begins the session that a peer offers. Its checksum shows that it answers our HELLO.
+// onHelloAck begins the session that a peer offers. Its checksum shows that it answers our HELLO,
+// and in secure mode its message that the peer has the key.
 func (e *Endpoint) onHelloAck(now time.Duration, from netip.AddrPort, d []byte, h *wire.DatagramHeader, payload []byte) {
 	var hello wire.Hello
 	entry := e.indexes.find(h.To)
@@ -165,30 +265,35 @@ func (e *Endpoint) onHelloAck(now time.Duration, from netip.AddrPort, d []byte, 
 	}
 	p := entry.peer
 	o := &p.opening
-	switch {
-	case wire.Verify(d, wire.HelloAckBinding(o.nonce)) != nil:
+	if wire.Verify(d, wire.HelloAckBinding(o.nonce)) != nil {
 		e.drop(ReasonChecksum)
+		return
+	}
+	var sealed *seal
+	if e.isSecure() {
+		var ok bool
+		if payload, sealed, ok = o.finish(payload); !ok {
+			e.drop(ReasonForged)
+			return
+		}
+	}
+	switch {
 	case wire.DecodeHello(payload, &hello) != nil || hello.Echo != o.nonce:
 		e.drop(ReasonHandshake)
 	case hello.Target != e.self || hello.Sender.ID != p.id:
 		e.drop(ReasonWrongTarget)
 	default:
 		answered, sentAt := h.Number == o.attempt, o.sentAt
-		e.beginSession(now, p, &terms{true, h.To, hello.Session, e.end(o.nonce), hello.Sender, from})
+		e.beginSession(now, p, &terms{true, h.To, hello.Session, e.end(o.nonce), hello.Sender, from, sealed})
 		if answered {
 			p.session.rtt.sample(now-sentAt, 0)
 		}
 	}
 }
 
-// confirm puts an offer in force if d is a datagram of the session that was offered.
-func (e *Endpoint) confirm(now time.Duration, o *offer, from netip.AddrPort, d []byte) bool {
-	local := e.end(o.nonce)
-	bind, _ := wire.SessionBindings(o.initiator, local)
-	if wire.Verify(d, bind) != nil {
-		e.drop(ReasonChecksum)
-		return false
-	}
+// confirm puts an offer in force, of which a datagram has come. It tells whether the session is
+// the one that the peer shall have.
+func (e *Endpoint) confirm(now time.Duration, o *offer, from netip.AddrPort) bool {
 	p := e.find(o.initiator.ID)
 	if p == nil {
 		p = e.addClient(now, o.initiator.ID)
@@ -197,9 +302,9 @@ func (e *Endpoint) confirm(now time.Duration, o *offer, from netip.AddrPort, d [
 		e.drop(ReasonCrossedOpen)
 		return false
 	}
-	t := terms{false, o.index, o.remote, local, o.initiator, from}
-	o.active = false
+	t := terms{false, o.index, o.remote, e.end(o.nonce), o.initiator, from, o.seal}
 	e.indexes.find(o.index).peer, e.indexes.find(o.index).offer = p, nil
+	*o = offer{}
 	e.beginSession(now, p, &t)
 	return true
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"vrnode/frag/noise"
 	"vrnode/wire"
 )
 
@@ -22,51 +23,53 @@ func (l *lab) record() *[]flight {
 func typeOf(b []byte) wire.DatagramType { return wire.DatagramType(b[0] & 0xf) }
 
 func TestRestartOfPeer(t *testing.T) {
-	for name, incarnation := range map[string]wire.Incarnation{"later": 9, "same": 5, "clock went back": 2} {
-		t.Run(name, func(t *testing.T) {
-			l := newLab(t, 1)
-			a, b := l.add(1, 5, 1, 1, 2), l.add(2, 5, 2, 1, 2)
-			old := l.record()
-			l.connect(a, b)
-			a.Send(l.now, 2, 1, []byte("before"))
-			b.Send(l.now, 1, 1, text(1, 20_000))
-			l.run(time.Second, func() bool { return len(a.got) == 1 && len(b.got) == 1 })
-			l.filter = nil
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		for name, incarnation := range map[string]wire.Incarnation{"later": 9, "same": 5, "clock went back": 2} {
+			t.Run(name, func(t *testing.T) {
+				l := newLabWith(t, 1, keys)
+				a, b := l.add(1, 5, 1, 1, 2), l.add(2, 5, 2, 1, 2)
+				old := l.record()
+				l.connect(a, b)
+				a.Send(l.now, 2, 1, []byte("before"))
+				b.Send(l.now, 1, 1, text(1, 20_000))
+				l.run(time.Second, func() bool { return len(a.got) == 1 && len(b.got) == 1 })
+				l.filter = nil
 
-			b.start(incarnation, 77, 1, 2)
-			restart := l.now
-			a.Send(l.now, 2, 1, []byte("lost in the restart"))
-			l.run(time.Second, func() bool {
-				return a.session(2).active && a.session(2).remote.Nonce != 0 && a.counters(2).Sessions == 2
-			})
-			// One round trip for the RESET, one for the handshake.
-			if took := l.now - restart; took > 4*l.delay {
-				t.Errorf("a new session took %v", took)
-			}
-			a.Send(l.now, 2, 1, []byte("after"))
-			l.run(time.Second, func() bool { return len(b.got) == 1 })
-			if string(b.got[0].bytes) != "after" {
-				t.Errorf("%q was delivered", b.got[0].bytes)
-			}
-			b.Send(l.now, 1, 1, []byte("answer"))
-			a.got = nil
-			l.run(time.Second, func() bool { return len(a.got) == 1 })
-
-			sessions := a.counters(2).Sessions
-			for range 3 {
-				for _, f := range *old {
-					l.inject(f.from, f.to, bytes.Clone(f.bytes), time.Duration(l.rng.IntN(1e6)))
+				b.start(incarnation, 77, 1, 2)
+				restart := l.now
+				a.Send(l.now, 2, 1, []byte("lost in the restart"))
+				l.run(time.Second, func() bool {
+					return a.session(2).active && a.session(2).remote.Nonce != 0 && a.counters(2).Sessions == 2
+				})
+				// One round trip for the RESET, one for the handshake.
+				if took := l.now - restart; took > 4*l.delay {
+					t.Errorf("a new session took %v", took)
 				}
-				l.pass(10 * time.Millisecond)
-			}
-			if len(a.got) != 1 || len(b.got) != 1 {
-				t.Error("old datagrams delivered something")
-			}
-			if a.counters(2).Sessions != sessions || b.counters(1).Sessions != 1 {
-				t.Error("old datagrams made a session")
-			}
-		})
-	}
+				a.Send(l.now, 2, 1, []byte("after"))
+				l.run(time.Second, func() bool { return len(b.got) == 1 })
+				if string(b.got[0].bytes) != "after" {
+					t.Errorf("%q was delivered", b.got[0].bytes)
+				}
+				b.Send(l.now, 1, 1, []byte("answer"))
+				a.got = nil
+				l.run(time.Second, func() bool { return len(a.got) == 1 })
+
+				sessions := a.counters(2).Sessions
+				for range 3 {
+					for _, f := range *old {
+						l.inject(f.from, f.to, bytes.Clone(f.bytes), time.Duration(l.rng.IntN(1e6)))
+					}
+					l.pass(10 * time.Millisecond)
+				}
+				if len(a.got) != 1 || len(b.got) != 1 {
+					t.Error("old datagrams delivered something")
+				}
+				if a.counters(2).Sessions != sessions || b.counters(1).Sessions != 1 {
+					t.Error("old datagrams made a session")
+				}
+			})
+		}
+	})
 }
 
 func (n *end) session(id wire.Peer) *session      { return &n.find(id).session }
@@ -75,83 +78,89 @@ func (n *end) counters(id wire.Peer) PeerCounters { return n.find(id).counters }
 // TestRestartedPeerSpeaksFirst: it displaces the session that its dead run had, in about one round
 // trip.
 func TestRestartedPeerSpeaksFirst(t *testing.T) {
-	l := newLab(t, 1)
-	a, b := l.add(1, 5, 1, 1, 2), l.add(2, 5, 2, 1, 2)
-	l.connect(a, b)
-	b.start(3, 99, 1, 2)
-	restart := l.now
-	b.Send(l.now, 1, 1, []byte("here again"))
-	l.run(time.Second, func() bool { return len(a.got) == 1 })
-	if took := l.now - restart; took > 3*l.delay {
-		t.Errorf("took %v", took)
-	}
-	a.Send(l.now, 2, 1, []byte("welcome"))
-	l.run(time.Second, func() bool { return len(b.got) == 1 })
-	if s, _ := a.PeerStats(2); s.Incarnation != 3 || s.Sessions != 2 {
-		t.Errorf("incarnation %d, %d sessions", s.Incarnation, s.Sessions)
-	}
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		l := newLabWith(t, 1, keys)
+		a, b := l.add(1, 5, 1, 1, 2), l.add(2, 5, 2, 1, 2)
+		l.connect(a, b)
+		b.start(3, 99, 1, 2)
+		restart := l.now
+		b.Send(l.now, 1, 1, []byte("here again"))
+		l.run(time.Second, func() bool { return len(a.got) == 1 })
+		if took := l.now - restart; took > 3*l.delay {
+			t.Errorf("took %v", took)
+		}
+		a.Send(l.now, 2, 1, []byte("welcome"))
+		l.run(time.Second, func() bool { return len(b.got) == 1 })
+		if s, _ := a.PeerStats(2); s.Incarnation != 3 || s.Sessions != 2 {
+			t.Errorf("incarnation %d, %d sessions", s.Incarnation, s.Sessions)
+		}
+	})
 }
 
 func TestHelloOfDeadRun(t *testing.T) {
-	l := newLab(t, 1)
-	a, b := l.add(1, 5, 1, 1, 2), l.add(2, 5, 2, 1, 2)
-	all := l.record()
-	b.Send(l.now, 1, 1, []byte("first run"))
-	l.run(time.Second, func() bool { return len(a.got) == 1 })
-	hello := (*all)[0]
-	if typeOf(hello.bytes) != wire.DatagramHello {
-		t.Fatalf("%v came first", typeOf(hello.bytes))
-	}
-	l.filter = nil
-	b.start(4, 99, 1, 2)
-	b.Send(l.now, 1, 1, []byte("second run"))
-	l.run(time.Second, func() bool { return len(a.got) == 2 })
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		l := newLabWith(t, 1, keys)
+		a, b := l.add(1, 5, 1, 1, 2), l.add(2, 5, 2, 1, 2)
+		all := l.record()
+		b.Send(l.now, 1, 1, []byte("first run"))
+		l.run(time.Second, func() bool { return len(a.got) == 1 })
+		hello := (*all)[0]
+		if typeOf(hello.bytes) != wire.DatagramHello {
+			t.Fatalf("%v came first", typeOf(hello.bytes))
+		}
+		l.filter = nil
+		b.start(4, 99, 1, 2)
+		b.Send(l.now, 1, 1, []byte("second run"))
+		l.run(time.Second, func() bool { return len(a.got) == 2 })
 
-	session := a.session(2).index
-	for i := range 50 {
-		l.inject(b, a, bytes.Clone(hello.bytes), time.Duration(i)*100*time.Microsecond)
-		b.Send(l.now, 1, 1, []byte("still here"))
-		l.pass(200 * time.Microsecond)
-	}
-	l.pass(time.Second)
-	if a.session(2).index != session || len(a.got) != 52 {
-		t.Errorf("the session was disturbed: %d of 52 messages", len(a.got))
-	}
-	if s := b.Stats(); s.Dropped(ReasonStaleHandshake) == 0 {
-		t.Error("no HELLO_ACK was answered by nobody")
-	}
+		session := a.session(2).index
+		for i := range 50 {
+			l.inject(b, a, bytes.Clone(hello.bytes), time.Duration(i)*100*time.Microsecond)
+			b.Send(l.now, 1, 1, []byte("still here"))
+			l.pass(200 * time.Microsecond)
+		}
+		l.pass(time.Second)
+		if a.session(2).index != session || len(a.got) != 52 {
+			t.Errorf("the session was disturbed: %d of 52 messages", len(a.got))
+		}
+		if s := b.Stats(); s.Dropped(ReasonStaleHandshake) == 0 {
+			t.Error("no HELLO_ACK was answered by nobody")
+		}
+	})
 }
 
 // TestHelloOfDeadRunDuringHandshake: belated HELLOs arrive while the new run opens its session.
 func TestHelloOfDeadRunDuringHandshake(t *testing.T) {
-	l := newLab(t, 1)
-	a, b := l.add(1, 5, 1, 1, 2), l.add(2, 5, 2, 1, 2)
-	var old [][]byte
-	for run := range uint64(10) {
-		b.start(5, 100+run, 1, 2)
-		l.filter = func(from, to *end, d []byte) bool { old = append(old, bytes.Clone(d)); return false }
-		b.Send(l.now, 1, 1, []byte("dead"))
-		l.pass(time.Millisecond)
-	}
-	l.filter = nil
-	b.start(5, 200, 1, 2)
-	b.Send(l.now, 1, 1, []byte("alive"))
-	for i, d := range old {
-		l.inject(b, a, d, l.delay+time.Duration(i)*20*time.Microsecond)
-	}
-	if took := l.run(time.Second, func() bool { return len(a.got) > 0 }); took > 100*time.Millisecond {
-		t.Errorf("took %v", took)
-	}
-	b.Send(l.now, 1, 1, []byte("alive"))
-	l.run(100*time.Millisecond, func() bool { return len(a.got) > 1 })
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		l := newLabWith(t, 1, keys)
+		a, b := l.add(1, 5, 1, 1, 2), l.add(2, 5, 2, 1, 2)
+		var old [][]byte
+		for run := range uint64(10) {
+			b.start(5, 100+run, 1, 2)
+			l.filter = func(from, to *end, d []byte) bool { old = append(old, bytes.Clone(d)); return false }
+			b.Send(l.now, 1, 1, []byte("dead"))
+			l.pass(time.Millisecond)
+		}
+		l.filter = nil
+		b.start(5, 200, 1, 2)
+		b.Send(l.now, 1, 1, []byte("alive"))
+		for i, d := range old {
+			l.inject(b, a, d, l.delay+time.Duration(i)*20*time.Microsecond)
+		}
+		if took := l.run(time.Second, func() bool { return len(a.got) > 0 }); took > 100*time.Millisecond {
+			t.Errorf("took %v", took)
+		}
+		b.Send(l.now, 1, 1, []byte("alive"))
+		l.run(100*time.Millisecond, func() bool { return len(a.got) > 1 })
+	})
 }
 
 func TestCrossedOpen(t *testing.T) {
 	for seed := range uint64(300) {
-		l := newLab(t, seed, 1, 2)
+		l := newLabWith(t, seed, someKeys(seed), 1, 2)
 		a, b := l.ends[0], l.ends[1]
 		l.jitter, l.reorder = 300*time.Microsecond, 0.5
-		if seed%3 == 0 {
+		if seed%2 == 0 {
 			l.loss, l.dup = 0.2, 0.1
 		}
 		a.Send(0, 2, 1, []byte("from a"))
@@ -243,7 +252,7 @@ func TestRefusedHellos(t *testing.T) {
 	make := func(change func(h *wire.Hello), size int) []byte {
 		h := hello
 		change(&h)
-		d := wire.AppendHello(make([]byte, wire.DatagramHeaderSize), &h)
+		d := wire.AppendHello(wire.AppendGreeting(make([]byte, wire.DatagramHeaderSize), &wire.Greeting{}), &h)
 		n := len(d) - wire.DatagramHeaderSize
 		d = append(d, make([]byte, max(size-len(d), 0))...)
 		wire.Stamp(d, &wire.DatagramHeader{Type: wire.DatagramHello, Length: uint16(n)}, wire.HelloBinding())
@@ -256,16 +265,17 @@ func TestRefusedHellos(t *testing.T) {
 		name string
 		d    []byte
 		want Reason
+		why  wire.Denied
 	}{
-		{"good", make(same, wire.HelloSize), 0},
-		{"short", make(same, wire.HelloSize-1), ReasonHandshake},
-		{"another target", make(func(h *wire.Hello) { h.Target = 3 }, wire.HelloSize), ReasonWrongTarget},
-		{"unknown replica", make(func(h *wire.Hello) { h.Sender.ID = 4 }, wire.HelloSize), ReasonUnknownPeer},
-		{"neither replica nor client", make(func(h *wire.Hello) { h.Sender.ID = 1 << 40 }, wire.HelloSize), ReasonUnknownPeer},
-		{"myself", make(func(h *wire.Hello) { h.Sender.ID = 1 }, wire.HelloSize), ReasonUnknownPeer},
-		{"no index", make(func(h *wire.Hello) { h.Session = 0 }, wire.HelloSize), ReasonHandshake},
-		{"no nonce", make(func(h *wire.Hello) { h.Sender.Nonce = 0 }, wire.HelloSize), ReasonHandshake},
-		{"damaged padding", damaged, ReasonChecksum},
+		{"good", make(same, wire.HelloSize), 0, 0},
+		{"short", make(same, wire.HelloSize-1), ReasonHandshake, 0},
+		{"another target", make(func(h *wire.Hello) { h.Target = 3 }, wire.HelloSize), ReasonWrongTarget, wire.DeniedTarget},
+		{"unknown replica", make(func(h *wire.Hello) { h.Sender.ID = 4 }, wire.HelloSize), ReasonUnknownPeer, wire.DeniedStranger},
+		{"neither replica nor client", make(func(h *wire.Hello) { h.Sender.ID = 1 << 40 }, wire.HelloSize), ReasonUnknownPeer, wire.DeniedStranger},
+		{"myself", make(func(h *wire.Hello) { h.Sender.ID = 1 }, wire.HelloSize), ReasonUnknownPeer, wire.DeniedStranger},
+		{"no index", make(func(h *wire.Hello) { h.Session = 0 }, wire.HelloSize), ReasonHandshake, 0},
+		{"no nonce", make(func(h *wire.Hello) { h.Sender.Nonce = 0 }, wire.HelloSize), ReasonHandshake, 0},
+		{"damaged padding", damaged, ReasonChecksum, 0},
 	} {
 		l := newLab(t, 1, 1, 2)
 		a := l.ends[0]
@@ -277,37 +287,53 @@ func TestRefusedHellos(t *testing.T) {
 			}
 			continue
 		}
-		if len(out.Datagrams) != 0 || a.Stats().Dropped(c.want) != 1 {
-			t.Errorf("%s: not dropped for %v", c.name, c.want)
+		if why := denialOf(out.Datagrams); why != c.why || a.Stats().Dropped(c.want) != 1 {
+			t.Errorf("%s: not dropped for %v, or answered with %v", c.name, c.want, why)
 		}
 	}
 }
 
+// denialOf returns what the only datagram denies, or 0 if there is none.
+func denialOf(ds []wire.Datagram) wire.Denied {
+	if len(ds) != 1 {
+		return 0
+	}
+	var denial wire.Denial
+	if err := wire.DecodeDenial(ds[0].Bytes, &denial); err != nil {
+		return 255
+	}
+	return denial.Why
+}
+
 // TestHelloRepeated: all repetitions of a HELLO get the same offer, so that any of the answers will do.
 func TestHelloRepeated(t *testing.T) {
-	l := newLab(t, 1, 1, 2)
-	a, b := l.ends[0], l.ends[1]
-	l.delay = 100 * time.Millisecond // longer than the first retries
-	a.Send(0, 2, 1, []byte("x"))
-	l.run(time.Second, func() bool { return len(b.got) == 1 })
-	l.pass(2 * time.Second)
-	if a.counters(2).Sessions != 1 || b.counters(1).Sessions != 1 {
-		t.Errorf("%d and %d sessions", a.counters(2).Sessions, b.counters(1).Sessions)
-	}
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		l := newLabWith(t, 1, keys, 1, 2)
+		a, b := l.ends[0], l.ends[1]
+		l.delay = 100 * time.Millisecond // longer than the first retries
+		a.Send(0, 2, 1, []byte("x"))
+		l.run(time.Second, func() bool { return len(b.got) == 1 })
+		l.pass(2 * time.Second)
+		if a.counters(2).Sessions != 1 || b.counters(1).Sessions != 1 {
+			t.Errorf("%d and %d sessions", a.counters(2).Sessions, b.counters(1).Sessions)
+		}
+	})
 }
 
 func TestSessionFollowsPeerToItsNewAddress(t *testing.T) {
-	l := newLab(t, 1, 1, 2)
-	a, b := l.ends[0], l.ends[1]
-	l.connect(a, b)
-	b.addr = addressOf(200)
-	b.Send(l.now, 1, 1, []byte("moved"))
-	l.run(time.Second, func() bool { return len(a.got) == 1 })
-	a.Send(l.now, 2, 1, []byte("seen"))
-	l.run(time.Second, func() bool { return len(b.got) == 1 })
-	if a.counters(2).Sessions != 1 {
-		t.Error("a move costs a session")
-	}
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		l := newLabWith(t, 1, keys, 1, 2)
+		a, b := l.ends[0], l.ends[1]
+		l.connect(a, b)
+		b.addr = addressOf(200)
+		b.Send(l.now, 1, 1, []byte("moved"))
+		l.run(time.Second, func() bool { return len(a.got) == 1 })
+		a.Send(l.now, 2, 1, []byte("seen"))
+		l.run(time.Second, func() bool { return len(b.got) == 1 })
+		if a.counters(2).Sessions != 1 {
+			t.Error("a move costs a session")
+		}
+	})
 }
 
 func TestClients(t *testing.T) {
@@ -361,7 +387,7 @@ func TestClientHellosEvictNobody(t *testing.T) {
 	l.run(time.Second, func() bool { return len(a.got) == 1 })
 	var out Effects
 	for i := range uint64(3 * ClientsMax) {
-		d := wire.AppendHello(make([]byte, wire.DatagramHeaderSize, wire.HelloSize), &wire.Hello{
+		d := wire.AppendHello(wire.AppendGreeting(make([]byte, wire.DatagramHeaderSize, wire.HelloSize), &wire.Greeting{}), &wire.Hello{
 			Session: 1, Sender: wire.End{ID: wire.ClientPeer(i<<20, 0), Nonce: i + 1}, Target: 1,
 		})
 		n := len(d) - wire.DatagramHeaderSize
@@ -379,18 +405,20 @@ func TestClientHellosEvictNobody(t *testing.T) {
 
 // TestClientVanishes: what is queued for a silent client, and the client, are dropped.
 func TestClientVanishes(t *testing.T) {
-	l := newLab(t, 1, 1)
-	a := l.ends[0]
-	client := l.add(wire.ClientPeer(1<<30, 0), 0, 5, 1)
-	client.Send(0, 1, 2, []byte("x"))
-	l.run(time.Second, func() bool { return len(a.got) == 1 })
-	l.filter = func(from, to *end, b []byte) bool { return false }
-	a.Send(l.now, client.id, 2, text(1, 100_000))
-	a.SendLatest(l.now, client.id, 2, []byte("x"))
-	l.pass(silenceMax + time.Second)
-	if s := a.Stats(); s.Clients != 0 || s.Queued != 0 || a.Deadline() != Never {
-		t.Errorf("%d clients, %d bytes queued", s.Clients, s.Queued)
-	}
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		l := newLabWith(t, 1, keys, 1)
+		a := l.ends[0]
+		client := l.add(wire.ClientPeer(1<<30, 0), 0, 5, 1)
+		client.Send(0, 1, 2, []byte("x"))
+		l.run(time.Second, func() bool { return len(a.got) == 1 })
+		l.filter = func(from, to *end, b []byte) bool { return false }
+		a.Send(l.now, client.id, 2, text(1, 100_000))
+		a.SendLatest(l.now, client.id, 2, []byte("x"))
+		l.pass(silenceMax + time.Second)
+		if s := a.Stats(); s.Clients != 0 || s.Queued != 0 || a.Deadline() != Never {
+			t.Errorf("%d clients, %d bytes queued", s.Clients, s.Queued)
+		}
+	})
 }
 
 // TestMovedPeerComesBack: a peer that was last heard at an address that is dead now is looked for

@@ -80,9 +80,27 @@ const (
 	// silenceMax is how long a session with unacknowledged datagrams survives without hearing
 	// anything, and how long messages wait for a session.
 	silenceMax = 5 * time.Second
-	// resetRate and resetBurst bound the RESETs of an endpoint, per second and at once.
+	// cookieEvery is how long a cookie is given out. It is valid for as long again.
+	cookieEvery = 2 * time.Minute
+)
+
+// What an endpoint does for strangers, per second and at once.
+const (
+	// resetRate and resetBurst bound the RESETs. Who gets none finds out by silence.
 	resetRate  = 1000
 	resetBurst = 128
+	// denialRate and denialBurst bound the DENIALs that do not ask for a cookie. Who gets none
+	// asks again.
+	denialRate  = 100
+	denialBurst = 32
+	// unprovenRate and unprovenBurst bound the offers to addresses that may be forged. At the bound
+	// a HELLO is answered with a cookie, at no cost in memory and in fewer bytes than it has.
+	unprovenRate  = 100
+	unprovenBurst = 128
+	// provenRate and provenBurst bound the offers to those who came back with the cookie. At the
+	// bound a HELLO is dropped, and comes again.
+	provenRate  = 1000
+	provenBurst = 256
 )
 
 // Loss detection and acknowledgements.

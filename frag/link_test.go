@@ -11,6 +11,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"vrnode/frag/noise"
 	"vrnode/wire"
 )
 
@@ -31,6 +32,8 @@ type lab struct {
 	filter func(from, to *end, b []byte) bool
 	trace  *xxhash.Digest
 	sent   int
+	// keys are those of ends that are added; none for plain mode.
+	keys []noise.Key
 }
 
 // An end is an endpoint with its address and what was delivered to it.
@@ -38,6 +41,7 @@ type end struct {
 	*Endpoint
 	id   wire.Peer
 	addr netip.AddrPort
+	keys []noise.Key
 	out  Effects
 	got  []message
 	// onMessage, if set, is called instead of collecting.
@@ -64,7 +68,12 @@ func addressOf(id wire.Peer) netip.AddrPort {
 }
 
 func newLab(t testing.TB, seed uint64, ids ...wire.Peer) *lab {
-	l := &lab{t: t, rng: rand.New(rand.NewPCG(seed, 1)), delay: 100 * time.Microsecond, trace: xxhash.New()}
+	return newLabWith(t, seed, nil, ids...)
+}
+
+// newLabWith returns a lab in the mode that the keys make.
+func newLabWith(t testing.TB, seed uint64, keys []noise.Key, ids ...wire.Peer) *lab {
+	l := &lab{t: t, rng: rand.New(rand.NewPCG(seed, 1)), delay: 100 * time.Microsecond, trace: xxhash.New(), keys: keys}
 	for i, id := range ids {
 		l.add(id, 1, seed+uint64(i)*7919, ids...)
 	}
@@ -72,7 +81,7 @@ func newLab(t testing.TB, seed uint64, ids ...wire.Peer) *lab {
 }
 
 func (l *lab) add(id wire.Peer, incarnation wire.Incarnation, seed uint64, ids ...wire.Peer) *end {
-	n := &end{id: id, addr: addressOf(id)}
+	n := &end{id: id, addr: addressOf(id), keys: l.keys}
 	n.start(incarnation, seed, ids...)
 	l.ends = append(l.ends, n)
 	return n
@@ -85,8 +94,28 @@ func (n *end) start(incarnation wire.Incarnation, seed uint64, ids ...wire.Peer)
 			replicas = append(replicas, Address{r, addressOf(r)})
 		}
 	}
-	n.Endpoint = New(Config{Self: n.id, Incarnation: incarnation, Seed: seed, Replicas: replicas})
+	n.Endpoint = New(Config{
+		Self: n.id, Incarnation: incarnation, Seed: seed, Replicas: replicas,
+		Keys: n.keys, Entropy: [32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16), byte(seed >> 24), byte(seed >> 32), byte(n.id), byte(n.id >> 16)},
+	})
 	n.got = nil
+}
+
+// oneKey is for labs in secure mode.
+var oneKey = []noise.Key{{1, 2, 3}}
+
+// inBothModes runs a test in plain and in secure mode.
+func inBothModes(t *testing.T, test func(t *testing.T, keys []noise.Key)) {
+	t.Run("plain", func(t *testing.T) { test(t, nil) })
+	t.Run("secure", func(t *testing.T) { test(t, oneKey) })
+}
+
+// someKeys has one seed in three be of secure mode.
+func someKeys(seed uint64) []noise.Key {
+	if seed%3 == 2 {
+		return oneKey
+	}
+	return nil
 }
 
 // tick runs one endpoint and puts what it sends on the network.

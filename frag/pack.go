@@ -19,7 +19,9 @@ func (e *Endpoint) pack(now time.Duration, p *peer, out *Effects) bool {
 		s.received.due = Never // the peer has to acknowledge first
 		return false
 	}
-	b := out.arena.reserve(wire.DatagramMax)[:wire.DatagramHeaderSize]
+	head, tail := s.seal.headAndTail()
+	room := out.arena.reserve(wire.DatagramMax)
+	b := room[: head : len(room)-tail]
 	if s.received.waiting > 0 {
 		b = s.received.appendAck(b, now, e.ranges[:])
 	}
@@ -28,7 +30,7 @@ func (e *Endpoint) pack(now time.Duration, p *peer, out *Effects) bool {
 	b, urgent := e.packFrames(p, b)
 	if len(b) == acks && s.received.due > now {
 		// Nothing fits beside an acknowledgement that can wait.
-		acks = wire.DatagramHeaderSize
+		acks = head
 		b, urgent = e.packFrames(p, b[:acks])
 	}
 	state := sentFlying
@@ -46,15 +48,15 @@ func (e *Endpoint) pack(now time.Duration, p *peer, out *Effects) bool {
 		return false
 	}
 	size := len(b)
-	if state == sentFlying && size < wire.ResetSize {
-		clear(b[size:wire.ResetSize]) // so that the peer may answer with a RESET
-		b = b[:wire.ResetSize]
+	if least := e.resetSize() - tail; state == sentFlying && size < least {
+		clear(b[size:least]) // so that the peer may answer with a RESET
+		b = b[:least]
 	}
-	wire.Stamp(b, &wire.DatagramHeader{
-		Type: wire.DatagramData, Flags: flags, Length: uint16(size - wire.DatagramHeaderSize),
+	b = s.seal.stamp(room[:len(b)], &wire.DatagramHeader{
+		Type: wire.DatagramData, Flags: flags, Length: uint16(size - head),
 		To: s.remoteIndex, Number: s.sent.next,
 	}, s.bindOut)
-	if acks > wire.DatagramHeaderSize {
+	if acks > head {
 		s.received.acknowledged()
 	}
 	s.onPacked(now, len(b), int(s.sent.refsNew-first), state, urgent)

@@ -20,6 +20,8 @@ type peer struct {
 	slots   outSlots
 	opening opening
 	session session
+	// denied is why the peer has last refused to open a session, 0 once there is one.
+	denied wire.Denied
 
 	// ready: there may be something to pack.
 	ready    bool

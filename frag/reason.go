@@ -25,8 +25,14 @@ const (
 	ReasonBudget                           // no memory for another incomplete message
 	ReasonContradiction                    // fragments of a message disagree about it
 	ReasonTrailer                          // a reassembled message fails its checksum
+	ReasonPlain                            // of plain mode, and this end is secure
+	ReasonSealed                           // of secure mode, and this end has no key
+	ReasonKey                              // a HELLO with a key that this end does not have
+	ReasonForged                           // does not open: forged, damaged, or of another session
+	ReasonReplayed                         // a sealed datagram that was here, or is too old to tell
+	ReasonLoad                             // a HELLO too many: without a cookie, or in spite of it
 
-	reasonMax = ReasonTrailer
+	reasonMax = ReasonLoad
 )
 
 var reasonNames = [...]string{
@@ -36,7 +42,8 @@ var reasonNames = [...]string{
 	ReasonUnknownSession: "unknown-session", ReasonStaleHandshake: "stale-handshake",
 	ReasonCrossedOpen: "crossed-open", ReasonDuplicate: "duplicate", ReasonAck: "ack",
 	ReasonWindow: "window", ReasonBudget: "budget", ReasonContradiction: "contradiction",
-	ReasonTrailer: "trailer",
+	ReasonTrailer: "trailer", ReasonPlain: "plain", ReasonSealed: "sealed", ReasonKey: "key",
+	ReasonForged: "forged", ReasonReplayed: "replayed", ReasonLoad: "load",
 }
 
 func (r Reason) String() string {

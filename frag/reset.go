@@ -10,7 +10,7 @@ import (
 // sendReset tells the sender of a datagram that its session is not known here, most often because
 // this process has lost its memory. It takes no state but the bucket that bounds the rate.
 func (e *Endpoint) sendReset(now time.Duration, to netip.AddrPort, size int, h *wire.DatagramHeader, out *Effects) {
-	if size < wire.ResetSize {
+	if size < e.resetSize() {
 		return
 	}
 	if !e.resets.take(now) {
@@ -18,20 +18,35 @@ func (e *Endpoint) sendReset(now time.Duration, to netip.AddrPort, size int, h *
 		return
 	}
 	e.stats.Resets++
-	b := wire.AppendReset(out.arena.reserve(wire.ResetSize)[:wire.DatagramHeaderSize],
+	reset := wire.DatagramHeader{Type: wire.DatagramReset}
+	b := wire.AppendReset(out.arena.reserve(wire.SealedResetSize)[:wire.DatagramHeaderSize],
 		&wire.Reset{Sender: e.self, To: h.To, Number: h.Number})
-	wire.Stamp(b, &wire.DatagramHeader{Type: wire.DatagramReset, Length: uint16(len(b) - wire.DatagramHeaderSize)}, wire.ResetBinding())
+	if e.isSecure() {
+		b = e.keys[0].MAC(b, b[wire.DatagramHeaderSize:])
+		reset.Flags = wire.FlagSealed
+	}
+	reset.Length = uint16(len(b) - wire.DatagramHeaderSize)
+	wire.Stamp(b, &reset, wire.ResetBinding())
 	e.emit(to, b, out)
 }
 
+// resetSize is the length of a RESET.
+func (e *Endpoint) resetSize() int {
+	if e.isSecure() {
+		return wire.SealedResetSize
+	}
+	return wire.ResetSize
+}
+
 // onReset ends the session that the peer does not know and opens another. It believes only who
-// quotes a datagram that is in flight.
+// quotes a datagram that is in flight, and in secure mode only who has a key.
 func (e *Endpoint) onReset(now time.Duration, d, payload []byte) {
-	var r wire.Reset
 	if wire.Verify(d, wire.ResetBinding()) != nil {
 		e.drop(ReasonChecksum)
 		return
 	}
+	payload, mac := e.cutMAC(payload)
+	var r wire.Reset
 	if wire.DecodeReset(payload, &r) != nil {
 		e.drop(ReasonHandshake)
 		return
@@ -41,6 +56,10 @@ func (e *Endpoint) onReset(now time.Duration, d, payload []byte) {
 		e.drop(ReasonStaleHandshake)
 		return
 	}
+	if e.isSecure() && !e.proves(mac, payload) {
+		e.drop(ReasonForged)
+		return
+	}
 	e.abandon(p)
 	if !p.isClient() {
 		e.open(now, p)
@@ -48,17 +67,38 @@ func (e *Endpoint) onReset(now time.Duration, d, payload []byte) {
 	}
 }
 
-// A bucket holds the right to send RESETs, in units of the time in which one more is allowed.
+// cutMAC takes the MAC from the end of the payload of a RESET, in secure mode.
+func (e *Endpoint) cutMAC(payload []byte) (rest, mac []byte) {
+	if !e.isSecure() || len(payload) < wire.MACSize {
+		return payload, nil
+	}
+	at := len(payload) - wire.MACSize
+	return payload[:at], payload[at:]
+}
+
+// proves tells whether a message is from somebody who has a key that is valid.
+func (e *Endpoint) proves(mac, message []byte) bool {
+	for i := range e.keys {
+		if e.keys[i].Proves(mac, message) {
+			return true
+		}
+	}
+	return false
+}
+
+// A bucket holds the right to do something for strangers, in units of the time in which one more
+// is allowed.
 type bucket struct {
+	each  time.Duration
+	burst int           // how many at once
 	spent time.Duration // when the bucket is full again
 }
 
 func (b *bucket) take(now time.Duration) bool {
-	const each = time.Second / resetRate
 	b.spent = max(b.spent, now)
-	if b.spent+each > now+resetBurst*each {
+	if b.spent+b.each > now+time.Duration(b.burst)*b.each {
 		return false
 	}
-	b.spent += each
+	b.spent += b.each
 	return true
 }

@@ -19,7 +19,8 @@ type session struct {
 	// index is by which the peer addresses us, remoteIndex by which we address it.
 	index, remoteIndex wire.SessionIndex
 	remote             wire.End
-	bindIn, bindOut    wire.Binding
+	bindIn, bindOut    wire.Binding // plain mode
+	seal               *seal        // secure mode
 
 	received received
 	in       [LanesMax]inLane
@@ -49,6 +50,7 @@ type terms struct {
 	index, remoteIndex wire.SessionIndex
 	local, remote      wire.End
 	addr               netip.AddrPort
+	seal               *seal // nil in plain mode
 }
 
 // beginSession makes the session of these terms the current one of the peer, in place of any
@@ -59,6 +61,7 @@ func (e *Endpoint) beginSession(now time.Duration, p *peer, t *terms) {
 	s := &p.session
 	s.active, s.confirmed, s.ours = true, false, t.ours
 	s.index, s.remoteIndex, s.remote = t.index, t.remoteIndex, t.remote
+	s.seal = t.seal
 	if t.ours {
 		s.bindOut, s.bindIn = wire.SessionBindings(t.local, t.remote)
 	} else {
@@ -73,6 +76,7 @@ func (e *Endpoint) beginSession(now time.Duration, p *peer, t *terms) {
 	s.reorder, s.lossAt, s.probes, s.backoff, s.ping = reorderMin, Never, 0, 0, true
 	s.askedAt, s.heardAt, s.silentFrom, s.packed = now, now, now, 0
 	p.addr = t.addr
+	p.denied = 0
 	p.counters.Sessions++
 	e.wake(now, p)
 }
@@ -97,7 +101,7 @@ func (e *Endpoint) endSession(p *peer) {
 		}
 	}
 	e.beginInbox(p)
-	s.active = false
+	s.active, s.seal = false, nil
 }
 
 // onDatagram handles the datagram of a session.
@@ -108,24 +112,31 @@ func (e *Endpoint) onDatagram(now time.Duration, from netip.AddrPort, d []byte, 
 		e.sendReset(now, from, len(d), h, out)
 		return
 	}
-	if entry.offer != nil && !e.confirm(now, entry.offer, from, d) {
+	var why Reason
+	switch {
+	case entry.offer != nil:
+		bind, _ := wire.SessionBindings(entry.offer.initiator, e.end(entry.offer.nonce))
+		payload, why = e.verify(entry.offer.seal, bind, d, h, payload)
+	case !entry.peer.session.active || entry.peer.session.index != h.To:
+		why = ReasonStaleHandshake
+	default:
+		payload, why = e.verify(entry.peer.session.seal, entry.peer.session.bindIn, d, h, payload)
+	}
+	if why != 0 {
+		e.drop(why)
 		return
 	}
-	p := entry.peer
-	switch {
-	case !p.session.active || p.session.index != h.To:
-		e.drop(ReasonStaleHandshake)
-	case wire.Verify(d, p.session.bindIn) != nil:
-		e.drop(ReasonChecksum)
-	default:
-		e.onFrames(now, p, from, len(d), h, payload, out)
-		if e.find(p.id) == p {
-			e.reschedule(now, p)
-		}
+	if entry.offer != nil && !e.confirm(now, entry.offer, from) {
+		return
+	}
+	p := e.indexes.find(h.To).peer
+	e.onFrames(now, p, from, len(d), h, payload, out)
+	if e.find(p.id) == p {
+		e.reschedule(now, p)
 	}
 }
 
-// onFrames applies the frames of a datagram whose checksum is right. The datagram counts as
+// onFrames applies the frames of a datagram of the session. The datagram counts as
 // received only if all of it could be applied: else it will be sent again.
 func (e *Endpoint) onFrames(now time.Duration, p *peer, from netip.AddrPort, size int, h *wire.DatagramHeader, payload []byte, out *Effects) {
 	s := &p.session

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"vrnode/frag/noise"
 	"vrnode/wire"
 )
 
@@ -14,8 +15,9 @@ type Stats struct {
 	MessagesIn, MessagesOut uint64
 	// Redundant counts frames that brought nothing new.
 	Redundant uint64
-	// Resets counts the RESETs sent, ResetsSpared those that the rate did not allow.
-	Resets, ResetsSpared uint64
+	// Resets counts the RESETs sent, ResetsSpared those that the rate did not allow, Denials the
+	// DENIALs sent.
+	Resets, ResetsSpared, Denials uint64
 	// Evicted counts clients that made room for others.
 	Evicted uint64
 	// Clients counts the clients there are, Receiving the bytes of incomplete messages, Queued
@@ -40,6 +42,8 @@ type PeerStats struct {
 	Window, InFlight int
 	// Queued counts the bytes of messages not yet acknowledged.
 	Queued int
+	// Key is the id of the key by which the session came about; 0 in plain mode.
+	Key noise.KeyID
 	PeerCounters
 }
 
@@ -75,8 +79,29 @@ func (e *Endpoint) PeerStats(id wire.Peer) (PeerStats, bool) {
 		s.Connected, s.Incarnation = p.session.confirmed, p.session.remote.Incarnation
 		s.SRTT, s.RTTVar, s.RTTMin = r.smoothed, r.variation, r.least
 		s.Window, s.InFlight = p.session.control.window(), p.session.sent.bytes
+		if p.session.seal != nil {
+			s.Key = p.session.seal.key
+		}
 	}
 	return s, true
+}
+
+// Denials returns why replicas have last refused to open a session, for those with which there is
+// none since. Nobody vouches for it: it is for people.
+func (e *Endpoint) Denials() []PeerDenial {
+	var all []PeerDenial
+	for _, p := range e.replicas {
+		if p.denied != 0 {
+			all = append(all, PeerDenial{p.id, p.denied})
+		}
+	}
+	return all
+}
+
+// A PeerDenial says why a replica refuses to open a session.
+type PeerDenial struct {
+	ID  wire.Peer
+	Why wire.Denied
 }
 
 func (e *Endpoint) drop(r Reason) { e.stats.dropped[r]++ }

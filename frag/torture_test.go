@@ -34,7 +34,7 @@ type delivered struct {
 func torture(t *testing.T, seed uint64) {
 	client := wire.ClientPeer(1<<40, 0)
 	ids := []wire.Peer{1, 2, 3, client}
-	l := newLab(t, seed, ids...)
+	l := newLabWith(t, seed, someKeys(seed), ids...)
 	lossy(l)
 	l.loss = 0.1 * float64(seed%4)
 	cut := map[[2]wire.Peer]bool{}

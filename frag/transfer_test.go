@@ -17,7 +17,7 @@ func lossy(l *lab) {
 
 func TestLargestMessageCrossesLoss(t *testing.T) {
 	for seed := range uint64(5) {
-		l := newLab(t, seed, 1, 2)
+		l := newLabWith(t, seed, someKeys(seed), 1, 2)
 		lossy(l)
 		a, b := l.ends[0], l.ends[1]
 		want := text(seed, 1<<20)
@@ -43,7 +43,7 @@ func TestMessagesArriveOnceAndWhole(t *testing.T) {
 	const count = 3000
 	l := newLab(t, 7, 1, 2, 3)
 	lossy(l)
-	sizes := []int{1, 20, 49, 64, 100, 300, 1156, 1157, 2000, 9000, 64 << 10}
+	sizes := []int{1, 20, 49, 64, 100, 300, wire.SingleMax, wire.SingleMax + 1, 2000, 9000, 64 << 10}
 	senders := l.ends[:2]
 	to := l.ends[2]
 	seen := map[string]int{}

@@ -66,9 +66,11 @@ func framings() []framing {
 		{"too long", append(bytes.Clone(good), make([]byte, DatagramMax-len(good)+1)...), ErrDatagramLength},
 		{"version 0", change(func(b []byte) { b[0] = 0 }), ErrDatagramVersion},
 		{"version 2", change(func(b []byte) { b[0] = 2 << 4 }), ErrDatagramVersion},
-		{"type 3", change(func(b []byte) { b[0] |= 3 }), ErrDatagramType},
 		{"type 5", change(func(b []byte) { b[0] |= 5 }), ErrDatagramType},
-		{"reserved flag", change(func(b []byte) { b[1] = 1 << 7 }), ErrDatagramFlags},
+		{"reserved flag", change(func(b []byte) { b[1] = 1 << 6 }), ErrDatagramFlags},
+		{"phase of nothing", change(func(b []byte) { b[1] = 1 << 3 }), ErrDatagramFlags},
+		{"sealed, no room for a tag", change(func(b []byte) { b[1], b[2] = 1<<7, byte(len(b)-Overhead+1) }), ErrDatagramLength},
+		{"phase of a HELLO", change(func(b []byte) { b[0] |= 1; b[1] = 1<<7 | 1<<3 }), ErrDatagramFlags},
 	}
 }
 
@@ -90,7 +92,7 @@ func TestBindings(t *testing.T) {
 	}
 	others := map[string]Binding{
 		"reflected": toInitiator, "HELLO": HelloBinding(), "RESET": ResetBinding(),
-		"HELLO_ACK": HelloAckBinding(initiator.Nonce), "another HELLO_ACK": HelloAckBinding(1), "none": 0,
+		"DENIAL": DenialBinding(), "HELLO_ACK": HelloAckBinding(initiator.Nonce), "another HELLO_ACK": HelloAckBinding(1), "none": 0,
 	}
 	for name, change := range map[string]func(i, r *End){
 		"another initiator":             func(i, r *End) { i.ID = 3 },
@@ -163,6 +165,27 @@ func TestHandshakeRoundTrip(t *testing.T) {
 	if err := DecodeReset(c, &r); err != nil || r != reset || len(c) != resetLength {
 		t.Errorf("%+v %v, %d bytes", r, err, len(c))
 	}
+	greeting := Greeting{Cookie: Cookie{1, 2, 15: 3}, Key: 77}
+	d := AppendGreeting(nil, &greeting)
+	var g Greeting
+	if rest, err := DecodeGreeting(append(d, "rest"...), &g); err != nil || g != greeting || string(rest) != "rest" || len(d) != greetingLength {
+		t.Errorf("%+v %q %v, %d bytes", g, rest, err, len(d))
+	}
+	denial := Denial{Quote: 5, Why: DeniedKey, Cookie: Cookie{9}}
+	e := AppendDenial(make([]byte, DatagramHeaderSize), &denial)
+	var n Denial
+	if err := DecodeDenial(e, &n); err != nil || n != denial || len(e) != DenialSize {
+		t.Errorf("%+v %v, %d bytes", n, err, len(e))
+	}
+	for _, why := range []byte{0, byte(deniedMax) + 1} {
+		e[DenialSize-1] = why
+		if DecodeDenial(e, &n) != ErrHandshake {
+			t.Errorf("a DENIAL for reason %d is taken", why)
+		}
+	}
+	if _, err := DecodeGreeting(d[1:greetingLength], &g); err != ErrHandshake || DecodeDenial(e[1:], &n) != ErrHandshake {
+		t.Error("a greeting or a DENIAL of the wrong length is taken")
+	}
 	for n := range len(b) {
 		if DecodeHello(b[:n], &h) != ErrHandshake {
 			t.Errorf("a HELLO of %d bytes is taken", n)
@@ -180,7 +203,7 @@ func datagramSamples() []struct {
 	bind Binding
 } {
 	toResponder, toInitiator := SessionBindings(initiator, responder)
-	hello := AppendHello(nil, &Hello{Session: 0xa0001, Sender: initiator, Target: 2})
+	hello := AppendHello(AppendGreeting(nil, &Greeting{}), &Hello{Session: 0xa0001, Sender: initiator, Target: 2})
 	ack := AppendHello(nil, &Hello{Session: 0xb0002, Sender: responder, Target: 1, Echo: initiator.Nonce})
 	frames := AppendAck(nil, 100_000, []Range{{100, 120}, {90, 97}, {5, 5}})
 	frames = AppendLatest(frames, &Latest{Key: 8, Seq: 3, Bytes: []byte("commit")})
@@ -193,6 +216,7 @@ func datagramSamples() []struct {
 	}{
 		{"HELLO", stamped(DatagramHeader{Type: DatagramHello, Number: 1}, hello, HelloSize-DatagramHeaderSize-len(hello), HelloBinding()), HelloBinding()},
 		{"HELLO_ACK", stamped(DatagramHeader{Type: DatagramHelloAck, To: 0xa0001, Number: 1}, ack, HelloSize-DatagramHeaderSize-len(ack), HelloAckBinding(initiator.Nonce)), HelloAckBinding(initiator.Nonce)},
+		{"DENIAL", stamped(DatagramHeader{Type: DatagramDenial}, AppendDenial(nil, &Denial{0x3333, DeniedCookie, Cookie{1, 2, 3}}), 0, DenialBinding()), DenialBinding()},
 		{"RESET", stamped(DatagramHeader{Type: DatagramReset}, AppendReset(nil, &Reset{2, 0xb0002, 77}), 0, ResetBinding()), ResetBinding()},
 		{"DATA: PING, padded", stamped(DatagramHeader{Flags: FlagImmediateAck, To: 0xb0002, Number: 76}, AppendPing(nil), 19, toResponder), toResponder},
 		{"DATA: ACK, LATEST and a whole message", stamped(DatagramHeader{To: 0xb0002, Number: 77}, frames, 0, toResponder), toResponder},
@@ -224,9 +248,9 @@ func TestGoldenDatagrams(t *testing.T) {
 
 // TestDatagramLayout compares the tables of layout.go with the encoders.
 func TestDatagramLayout(t *testing.T) {
-	sizes := map[string]int{"u8": 1, "u16": 2, "u32": 4, "u64": 8}
+	sizes := map[string]int{"u8": 1, "u16": 2, "u32": 4, "u64": 8, "cookie": 16}
 	want := []int{
-		DatagramHeaderSize, helloLength, resetLength, len(AppendPing(nil)),
+		DatagramHeaderSize, greetingLength, helloLength, denialLength, resetLength, len(AppendPing(nil)),
 		ackHeaderSize, DataHeaderSize, LatestHeaderSize,
 	}
 	sections := DescribeDatagram()
@@ -260,6 +284,14 @@ func FuzzDatagram(f *testing.F) {
 			}
 			return
 		}
+		if payload == nil { // sealed, so it has no checksum
+			again := bytes.Clone(b)
+			PutHeader(again, &h)
+			if len(b) < Overhead+int(h.Length) || !h.Flags.IsSealed() || !bytes.Equal(again, b) {
+				t.Error("encoding what was decoded gives other bytes")
+			}
+			return
+		}
 		before := bytes.Clone(b)
 		if Verify(b, 7) == nil && Verify(b, 8) == nil {
 			t.Error("two bindings are right")
@@ -288,7 +320,7 @@ func FuzzDatagram(f *testing.F) {
 }
 
 func TestDatagramAllocations(t *testing.T) {
-	b := datagramSamples()[4].b
+	b := datagramSamples()[5].b
 	var h DatagramHeader
 	var f Frame
 	if n := testing.AllocsPerRun(100, func() { decodeAll(b, &h, &f) }); n != 0 {
@@ -312,7 +344,7 @@ func BenchmarkDecodeDatagram(b *testing.B) {
 		name string
 		d    []byte
 	}{
-		{"frames=3", datagramSamples()[4].b},
+		{"frames=3", datagramSamples()[5].b},
 		{"fragment", stamped(DatagramHeader{To: 1, Number: 2}, full, 0, 7)},
 	} {
 		b.Run(c.name, func(b *testing.B) {

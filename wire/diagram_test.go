@@ -8,7 +8,7 @@ import (
 // bitsOf says what the bits of a byte are, the highest first, where they are more than a number.
 var bitsOf = map[string][]bits{
 	"Datagram header vt":    {{4, "1"}, {4, "type"}},
-	"Datagram header flags": {{7, "0"}, {1, "A"}},
+	"Datagram header flags": {{1, "S"}, {2, "0"}, {2, "ph"}, {2, "0"}, {1, "A"}},
 	"Frame 3: DATA flags":   {{2, "0"}, {1, "W"}, {3, "0"}, {2, "lane"}},
 }
 
@@ -54,7 +54,11 @@ func diagram(s Section) string {
 		case size == 0:
 			put(rowBits, f.Name+" …")
 		case size > rowBits:
-			out.WriteString(" |" + centred(f.Name, 2*rowBits-1) + "|\n +" + strings.Repeat(" ", 2*rowBits-1) + "+\n")
+			name := f.Name
+			for ; size > rowBits; size -= rowBits {
+				out.WriteString(" |" + centred(name, 2*rowBits-1) + "|\n +" + strings.Repeat(" ", 2*rowBits-1) + "+\n")
+				name = ""
+			}
 			put(rowBits, "")
 		default:
 			put(size, f.Name)
@@ -69,7 +73,7 @@ func diagram(s Section) string {
 	return out.String() + "```\n"
 }
 
-var fieldBits = map[string]int{"u8": 8, "u16": 16, "u32": 32, "u64": 64}
+var fieldBits = map[string]int{"u8": 8, "u16": 16, "u32": 32, "u64": 64, "cookie": 128}
 
 // bitsIn returns the bits of the fields of a fixed size.
 func bitsIn(fields []Field) (n int) {

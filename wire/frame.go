@@ -44,8 +44,8 @@ const (
 	DataHeaderSize   = 20
 	LatestHeaderSize = 12
 	// SingleMax bounds a message that one DATA frame carries whole, and LatestMax one in a slot.
-	SingleMax = DatagramMax - DatagramHeaderSize - DataHeaderSize
-	LatestMax = DatagramMax - DatagramHeaderSize - LatestHeaderSize
+	SingleMax = DatagramMax - Overhead - DataHeaderSize
+	LatestMax = DatagramMax - Overhead - LatestHeaderSize
 
 	ackHeaderSize = 16
 	ackRangeSize  = 4

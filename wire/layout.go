@@ -12,15 +12,18 @@ type Section struct {
 func DescribeDatagram() []Section {
 	return []Section{
 		{"Datagram header", "In front of every datagram. What follows is of Length bytes; the rest is padding.", []Field{
-			{"vt", "u8", "high half: version, 1; low half: type: 0 DATA, 1 HELLO, 2 HELLO_ACK, 4 RESET"},
-			{"flags", "u8", "bit 0: acknowledge at once; the others are reserved and zero"},
+			{"vt", "u8", "high half: version, 1; low half: type: 0 DATA, 1 HELLO, 2 HELLO_ACK, 3 DENIAL, 4 RESET"},
+			{"flags", "u8", "bit 0: acknowledge at once; bits 3–4: phase of the key, in sealed DATA only; bit 7: secure mode; the others are reserved and zero"},
 			{"length", "u16", "bytes after the header without the padding"},
-			{"to", "u32", "the receiver's index of the session, 0 in HELLO and RESET"},
-			{"number", "u64", "DATA: one more than in the datagram before; HELLO: the attempt; HELLO_ACK: as in the HELLO; RESET: 0"},
-			{"sum", "u64", "xxhash64 of the whole datagram with the binding in this place"},
+			{"to", "u32", "the receiver's index of the session, 0 in HELLO, DENIAL and RESET"},
+			{"number", "u64", "DATA: one more than in the datagram before; HELLO: the attempt; HELLO_ACK: as in the HELLO; else 0"},
+			{"sum", "u64", "xxhash64 of the whole datagram with the binding in this place; sealed DATA does not have it"},
 		}},
-		{"HELLO and HELLO_ACK", "A HELLO is padded to 1200 bytes, a HELLO_ACK to the length of the HELLO.", describe(new(Hello).walk)},
-		{"RESET", "Answers a datagram of a session that is not known, unless that is shorter.", describe(new(Reset).walk)},
+		{"HELLO", "What a HELLO begins with. It is padded to 1200 bytes, and a HELLO_ACK to the length of the HELLO.", describe(new(Greeting).walk)},
+		{"HELLO and HELLO_ACK", "What a HELLO ends with, and all of a HELLO_ACK.", describe(new(Hello).walk)},
+		{"DENIAL", "Says why a HELLO is not answered with a HELLO_ACK.", describe(new(Denial).walk)},
+		{"RESET", "Answers a datagram of a session that is not known, unless that is shorter.", append(describe(new(Reset).walk),
+			Field{"mac", "bytes", "secure mode: 16 bytes that show that the sender has the key; plain mode: none"})},
 		{"Frame 1: PING", "Asks for an acknowledgement.", []Field{
 			{"type", "u8", "1"},
 		}},

@@ -68,7 +68,7 @@ func typesTable() string {
 	s.WriteString("| type | bytes |\n|---|---|\n" +
 		"| u8, u16, u32, u64 | an unsigned integer of 1, 2, 4 or 8 bytes |\n" +
 		"| flag | a u8 that is 0 or 1 |\n" +
-		"| cluster | 16 bytes |\n" +
+		"| cluster, cookie | 16 bytes |\n" +
 		"| bytes | as many as a length in front of them says |\n")
 	for _, name := range []string{"members", "reports", "entries", "commands", "results"} {
 		fmt.Fprintf(&s, "| %s | a %s that counts, and so many times: %s |\n", name, items[name].count, items[name].item)

@@ -253,7 +253,7 @@ type binder struct {
 	origin object
 }
 
-func binders() (hello, helloAck, reset, toResponder, toInitiator binder) {
+func binders() (hello, helloAck, denial, reset, toResponder, toInitiator binder) {
 	there, back := SessionBindings(initiator, responder)
 	end := func(e End) object {
 		return object{{"id", decimal(e.ID)}, {"inc", decimal(e.Incarnation)}, {"nonce", decimal(e.Nonce)}}
@@ -263,14 +263,15 @@ func binders() (hello, helloAck, reset, toResponder, toInitiator binder) {
 	}
 	return binder{HelloBinding(), object{{"of", "HELLO"}}},
 		binder{HelloAckBinding(initiator.Nonce), object{{"of", "HELLO_ACK"}, {"nonce", decimal(initiator.Nonce)}}},
+		binder{DenialBinding(), object{{"of", "DENIAL"}}},
 		binder{ResetBinding(), object{{"of", "RESET"}}},
 		session(there, "initiator"), session(back, "responder")
 }
 
 func datagramVectors(t *testing.T) []object {
-	hello, helloAck, reset, toResponder, toInitiator := binders()
+	hello, helloAck, denial, reset, toResponder, toInitiator := binders()
 	byValue := map[Binding]binder{}
-	for _, b := range []binder{hello, helloAck, reset, toResponder, toInitiator} {
+	for _, b := range []binder{hello, helloAck, denial, reset, toResponder, toInitiator} {
 		byValue[b.Binding] = b
 	}
 	var vectors []object
@@ -281,7 +282,7 @@ func datagramVectors(t *testing.T) []object {
 		damaged := bytes.Clone(s.b)
 		damaged[DatagramHeaderSize] ^= 1
 		add(s.name+", one bit changed", damaged, own)
-		for _, other := range []binder{hello, helloAck, reset, toResponder, toInitiator} {
+		for _, other := range []binder{hello, helloAck, denial, reset, toResponder, toInitiator} {
 			if other.Binding != own.Binding {
 				add(s.name+", with the binding of another", s.b, other)
 			}
@@ -298,13 +299,22 @@ func datagramVectors(t *testing.T) []object {
 	asks := func(name string, change func(h *Hello), size int, behind ...byte) {
 		h := question
 		change(&h)
-		payload := append(AppendHello(nil, &h), behind...)
+		payload := append(AppendHello(AppendGreeting(nil, &Greeting{}), &h), behind...)
 		add("HELLO, "+name, stamped(DatagramHeader{Type: DatagramHello, Number: 1}, payload, size-DatagramHeaderSize-len(payload), hello.Binding), hello)
 	}
 	asks("a byte short of its padding", func(*Hello) {}, HelloSize-1)
 	asks("session 0", func(h *Hello) { h.Session = 0 }, HelloSize)
 	asks("nonce 0", func(h *Hello) { h.Sender.Nonce = 0 }, HelloSize)
 	asks("a byte too many", func(*Hello) {}, HelloSize, 7)
+	why := AppendDenial(nil, &Denial{Quote: 5, Why: DeniedKey})
+	denies := func(name string, change func(b []byte) []byte) {
+		b := change(bytes.Clone(why))
+		add("DENIAL, "+name, stamped(DatagramHeader{Type: DatagramDenial}, b, 0, denial.Binding), denial)
+	}
+	denies("of another key", func(b []byte) []byte { return b })
+	denies("for reason 0", func(b []byte) []byte { b[len(b)-1] = 0; return b })
+	denies("for reason 8", func(b []byte) []byte { b[len(b)-1] = 8; return b })
+	denies("a byte too few", func(b []byte) []byte { return b[1:] })
 	quote := AppendReset(nil, &Reset{2, 0xb0002, 77})
 	add("RESET, a byte too few", stamped(DatagramHeader{Type: DatagramReset}, quote[:len(quote)-1], 0, reset.Binding), reset)
 	frames := AppendLatest(AppendPing(nil), &Latest{Key: 31, Seq: 1, Bytes: []byte("applied")})
@@ -335,12 +345,26 @@ func payloadObject(t *testing.T, h *DatagramHeader, payload []byte, size int) (o
 		if h.Type == DatagramHello && size < HelloSize {
 			return nil, ErrHandshake // this one is for the receiver to see: package frag
 		}
+		if h.Type == DatagramHello {
+			var g Greeting
+			var err error
+			if payload, err = DecodeGreeting(payload, &g); err != nil {
+				return nil, err
+			}
+			o = append(o, member{"greeting", object{{"cookie", hex.EncodeToString(g.Cookie[:])}, {"key", decimal(g.Key)}}})
+		}
 		if err := DecodeHello(payload, &hello); err != nil {
 			return nil, err
 		}
 		return append(o, member{"hello", object{{"session", hello.Session}, {"sender", decimal(hello.Sender.ID)},
 			{"inc", decimal(hello.Sender.Incarnation)}, {"nonce", decimal(hello.Sender.Nonce)},
 			{"target", decimal(hello.Target)}, {"echo", decimal(hello.Echo)}}}), nil
+	case DatagramDenial:
+		var d Denial
+		if err := DecodeDenial(append(make([]byte, DatagramHeaderSize), payload...), &d); err != nil {
+			return nil, err
+		}
+		return append(o, member{"denial", object{{"quote", decimal(d.Quote)}, {"cookie", hex.EncodeToString(d.Cookie[:])}, {"reason", d.Why}}}), nil
 	case DatagramReset:
 		var reset Reset
 		if err := DecodeReset(payload, &reset); err != nil {

@@ -60,7 +60,7 @@ class Reader:
             if kind == "bytes":
                 self.need(last <= BOUNDS["CommandMax"])
                 value = text(self.take(last))
-            elif kind == "cluster":
+            elif kind in ("cluster", "cookie"):
                 value = self.take(16).hex()
             elif kind in LISTS and LISTS[kind]:
                 value = self.items(*LISTS[kind].groups(), kind)
@@ -199,7 +199,7 @@ def reassembled(frames):
 
 def binding(b):
     if b["of"] != "DATA":
-        return xxhash64(struct.pack("<BQ16s", 1, int(b.get("nonce", 0)), b["of"].encode()))
+        return xxhash64(struct.pack("<BQ16s", b["of"] != "DENIAL", int(b.get("nonce", 0)), b["of"].encode()))
     ends = [int(b[end][field]) for end in ("initiator", "responder") for field in ("id", "inc", "nonce")]
     return xxhash64(struct.pack("<B6Q", 1, *ends)) + (b["from"] == "responder") * 0x9E3779B97F4A7C15 & M64
 
@@ -209,7 +209,9 @@ def datagram(data, bind):
         raise Refused("length")
     h = Reader(data, "length").fields([row[:2] for row in HEADER])
     kind = TYPES.get(h["vt"] & 15)
-    for bad, word in ((h["vt"] >> 4 != 1, "version"), (not kind, "type"), (h["flags"] & ~1, "flags"), (h["length"] > len(data) - 24, "length"),
+    sealed = kind == "DATA" and h["flags"] >> 7
+    for bad, word in ((h["vt"] >> 4 != 1, "version"), (not kind, "type"), (h["flags"] & (102 if sealed else 126), "flags"),
+                      (h["length"] > len(data) - (32 if sealed else 24), "length"), (h["flags"] >> 7, "sealed"),
                       (xxhash64(data[:16] + struct.pack("<Q", bind) + data[24:]) != int(h["sum"]), "checksum"),
                       (kind == "HELLO" and len(data) < 1200, "handshake")):
         if bad:
@@ -225,10 +227,13 @@ def datagram(data, bind):
             refused.args += (found,)  # the frames before were applied
             raise
         return found
-    name = "reset" if kind == "RESET" else "hello"
-    found[name] = r.fields(layout("RESET" if kind == "RESET" else "HELLO and HELLO_ACK"))
+    if kind == "HELLO":
+        found["greeting"] = r.fields(layout("HELLO"))
+    name, part = {"RESET": ("reset", "RESET"), "DENIAL": ("denial", "DENIAL")}.get(kind, ("hello", "HELLO and HELLO_ACK"))
+    found[name] = r.fields(row for row in layout(part) if row[0] != "mac")  # which plain mode does not have
     r.end()
-    r.need(kind == "RESET" or found[name]["session"] and found[name]["nonce"] != "0")
+    r.need(kind != "DENIAL" or 1 <= found[name]["reason"] <= 7)
+    r.need(name != "hello" or found[name]["session"] and found[name]["nonce"] != "0")
     return found
 
 
