@@ -58,8 +58,8 @@ func (e *Endpoint) onDenied(now time.Duration, p *peer, denial *wire.Denial) {
 		o.cookie = denial.Cookie
 	case wire.DeniedKey:
 		again = e.nextKey(o)
-		p.denied = denial.Why
-	default:
+	}
+	if !again && denial.Why != wire.DeniedCookie {
 		p.denied = denial.Why
 	}
 	if again {

@@ -92,7 +92,7 @@ func (e *Endpoint) Step(now time.Duration, from netip.AddrPort, d []byte, out *E
 	switch {
 	case h.Type == wire.DatagramDenial:
 		e.onDenial(now, d)
-	case h.Flags.IsSealed() != e.isSecure():
+	case h.Flags.IsSealed() != e.IsSecure():
 		e.onOtherMode(now, from, d, &h, out)
 	case h.Type == wire.DatagramData:
 		e.onDatagram(now, from, d, &h, payload, out)

@@ -90,7 +90,7 @@ func (e *Endpoint) sendHello(p *peer, to netip.AddrPort, out *Effects) {
 	h := wire.DatagramHeader{Type: wire.DatagramHello, Number: o.attempt}
 	greeting := wire.Greeting{Cookie: o.cookie}
 	var payload [helloPayloadMax]byte
-	if e.isSecure() {
+	if e.IsSecure() {
 		t := e.sealedHello(o, &hello)
 		greeting.Key = uint64(t.key)
 		o.quote = e.sendPadded(to, h, append(wire.AppendGreeting(payload[:0], &greeting), t.hello...), wire.HelloBinding(), out)
@@ -107,7 +107,7 @@ func (e *Endpoint) sendPadded(to netip.AddrPort, h wire.DatagramHeader, payload 
 	b := out.arena.reserve(wire.HelloSize)
 	clear(b[wire.DatagramHeaderSize+copy(b[wire.DatagramHeaderSize:], payload):])
 	h.Length = uint16(len(payload))
-	if e.isSecure() {
+	if e.IsSecure() {
 		h.Flags = wire.FlagSealed
 	}
 	wire.Stamp(b, &h, bind)
@@ -132,7 +132,7 @@ func (e *Endpoint) onHello(now time.Duration, from netip.AddrPort, d []byte, h *
 	case len(d) < wire.HelloSize || err != nil:
 		e.drop(ReasonHandshake)
 		return
-	case e.isSecure() && e.keyNamed(r.key) == nil:
+	case e.IsSecure() && e.keyNamed(r.key) == nil:
 		e.deny(now, from, d, wire.DeniedKey, ReasonKey, out)
 		return
 	case !e.admits(now, from, d, g.Cookie, out):
@@ -166,7 +166,7 @@ type request struct {
 // read takes in what follows the Greeting. It returns what to answer if the peer is to know why
 // nothing comes of it, and why it is dropped, or 0.
 func (e *Endpoint) read(r *request, body []byte) (wire.Denied, Reason) {
-	if e.isSecure() {
+	if e.IsSecure() {
 		var err error
 		if body, err = r.responder.Read(e.keyNamed(r.key), prologue, body); err != nil {
 			return 0, ReasonForged
@@ -216,7 +216,7 @@ func (e *Endpoint) newOffer(r *request) *offer {
 	o.answer = wire.AppendHello(nil, &wire.Hello{
 		Session: index, Sender: e.end(nonce), Target: r.hello.Sender.ID, Echo: r.hello.Sender.Nonce,
 	})
-	if !e.isSecure() {
+	if !e.IsSecure() {
 		return o
 	}
 	answer, secrets, err := r.responder.Answer(nil, e.entropy.Next(), o.answer)
@@ -270,7 +270,7 @@ func (e *Endpoint) onHelloAck(now time.Duration, from netip.AddrPort, d []byte, 
 		return
 	}
 	var sealed *seal
-	if e.isSecure() {
+	if e.IsSecure() {
 		var ok bool
 		if payload, sealed, ok = o.finish(payload); !ok {
 			e.drop(ReasonForged)

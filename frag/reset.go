@@ -21,7 +21,7 @@ func (e *Endpoint) sendReset(now time.Duration, to netip.AddrPort, size int, h *
 	reset := wire.DatagramHeader{Type: wire.DatagramReset}
 	b := wire.AppendReset(out.arena.reserve(wire.SealedResetSize)[:wire.DatagramHeaderSize],
 		&wire.Reset{Sender: e.self, To: h.To, Number: h.Number})
-	if e.isSecure() {
+	if e.IsSecure() {
 		b = e.keys[0].MAC(b, b[wire.DatagramHeaderSize:])
 		reset.Flags = wire.FlagSealed
 	}
@@ -32,7 +32,7 @@ func (e *Endpoint) sendReset(now time.Duration, to netip.AddrPort, size int, h *
 
 // resetSize is the length of a RESET.
 func (e *Endpoint) resetSize() int {
-	if e.isSecure() {
+	if e.IsSecure() {
 		return wire.SealedResetSize
 	}
 	return wire.ResetSize
@@ -56,7 +56,7 @@ func (e *Endpoint) onReset(now time.Duration, d, payload []byte) {
 		e.drop(ReasonStaleHandshake)
 		return
 	}
-	if e.isSecure() && !e.proves(mac, payload) {
+	if e.IsSecure() && !e.proves(mac, payload) {
 		e.drop(ReasonForged)
 		return
 	}
@@ -69,7 +69,7 @@ func (e *Endpoint) onReset(now time.Duration, d, payload []byte) {
 
 // cutMAC takes the MAC from the end of the payload of a RESET, in secure mode.
 func (e *Endpoint) cutMAC(payload []byte) (rest, mac []byte) {
-	if !e.isSecure() || len(payload) < wire.MACSize {
+	if !e.IsSecure() || len(payload) < wire.MACSize {
 		return payload, nil
 	}
 	at := len(payload) - wire.MACSize

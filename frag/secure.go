@@ -26,13 +26,13 @@ func named(keys []noise.Key) []namedKey {
 	return all
 }
 
-// isSecure tells the mode of the endpoint, which never changes.
-func (e *Endpoint) isSecure() bool { return len(e.keys) > 0 }
+// IsSecure tells whether the endpoint is in secure mode. That never changes.
+func (e *Endpoint) IsSecure() bool { return len(e.keys) > 0 }
 
 // SetKeys replaces the keys of an endpoint in secure mode. A session that came about by a key
 // that is gone ends; the peer opens another one, or this end does.
 func (e *Endpoint) SetKeys(now time.Duration, keys []noise.Key) {
-	assert.That(e.isSecure() && noise.Check(keys) == nil, "the mode of an endpoint does not change")
+	assert.That(e.IsSecure() && noise.Check(keys) == nil, "the mode of an endpoint does not change")
 	now = e.advance(now)
 	e.keys = named(keys)
 	for _, offers := range [...][]offer{e.replicaOffers, e.clientOffers} {
@@ -142,7 +142,7 @@ func (e *Endpoint) sealedHello(o *opening, hello *wire.Hello) *try {
 
 // nextKey has another key tried, if there is one. It tells whether that has not been tried before.
 func (e *Endpoint) nextKey(o *opening) bool {
-	if !e.isSecure() {
+	if !e.IsSecure() {
 		return false
 	}
 	o.key = (o.key + 1) % len(e.keys)

@@ -104,4 +104,6 @@ type PeerDenial struct {
 	Why wire.Denied
 }
 
+func (d PeerDenial) String() string { return "replica " + d.ID.String() + " " + d.Why.String() }
+
 func (e *Endpoint) drop(r Reason) { e.stats.dropped[r]++ }

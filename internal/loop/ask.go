@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"vrnode/internal/stack"
@@ -33,10 +34,13 @@ func (l *Loop) Form(ctx context.Context) (wire.ClusterID, error) {
 	if _, err := l.Probe(ctx); err != nil {
 		return wire.ClusterID{}, err
 	}
+	denials := l.Denials()
 	var cluster wire.ClusterID
 	_, _ = rand.Read(cluster[:]) // never fails
 	all, answers, err := l.ask(ctx, func(o *vr.Operator, now time.Duration) error {
 		switch why, silent := o.CanForm(); {
+		case silent && len(denials) > 0:
+			return fmt.Errorf("%w: %s", ErrNotFormed, sentences(denials))
 		case silent: // which is known since ctx has ended
 			return fmt.Errorf("%w: %s (%w)", ErrNotFormed, why, context.Cause(ctx))
 		case why != "":
@@ -49,8 +53,12 @@ func (l *Loop) Form(ctx context.Context) (wire.ClusterID, error) {
 	case err != nil:
 		return wire.ClusterID{}, err
 	case !all:
+		why := context.Cause(ctx)
+		if why == nil { // nobody waited any longer
+			why = errors.New(sentences(l.Denials()))
+		}
 		return wire.ClusterID{}, fmt.Errorf("%w: replicas %v have not joined the group %v; start all of them again, with the same peers, and repeat: %w",
-			ErrNotFormed, silent(answers), cluster, context.Cause(ctx))
+			ErrNotFormed, silent(answers), cluster, why)
 	}
 	return cluster, nil
 }
@@ -66,8 +74,8 @@ func silent(answers []vr.Answer) []wire.Peer {
 	return ids
 }
 
-// ask begins something with the operator and waits until it is done or ctx ends. It tells whether
-// it is done, and what was answered.
+// ask begins something with the operator and waits until it is done, or can not be because those
+// that have not answered refuse to, or ctx ends. It tells whether it is done, and what was answered.
 func (l *Loop) ask(ctx context.Context, begin func(*vr.Operator, time.Duration) error) (done bool, answers []vr.Answer, err error) {
 	l.asking.Lock() // an operator does one thing at a time
 	defer l.asking.Unlock()
@@ -77,7 +85,8 @@ func (l *Loop) ask(ctx context.Context, begin func(*vr.Operator, time.Duration) 
 	}
 	ticker := time.NewTicker(askInterval)
 	defer ticker.Stop()
-	for waiting := true; ok && !done && waiting; {
+	hopeless := false
+	for waiting := true; ok && !done && !hopeless && waiting; {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -86,10 +95,21 @@ func (l *Loop) ask(ctx context.Context, begin func(*vr.Operator, time.Duration) 
 		ok = l.Do(func(host *stack.Host, _ time.Duration) {
 			done = host.Operator().Done()
 			answers = append(answers[:0], host.Operator().Answers()...)
+			hopeless = allRefuse(silent(answers), host.Endpoint().Denials())
 		})
 	}
 	if !ok {
 		return false, nil, ErrClosed
 	}
 	return done, answers, nil
+}
+
+// allRefuse tells whether all of the replicas have denied a session.
+func allRefuse(ids []wire.Peer, denials []stack.Denial) bool {
+	for _, id := range ids {
+		if !slices.ContainsFunc(denials, func(d stack.Denial) bool { return d.ID == id }) {
+			return false
+		}
+	}
+	return len(ids) > 0
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
+	"vrnode/internal/stack"
 	"vrnode/vr"
 )
 
@@ -41,7 +43,7 @@ func (f *failure) Unwrap() []error { return f.errs }
 
 // explain makes the error of a command whose context has ended. known tells whether the client
 // knows the group, handed whether it has the command.
-func explain(ctx context.Context, known, handed bool, why vr.Refused) error {
+func explain(ctx context.Context, known, handed bool, why vr.Refused, denials []stack.Denial) error {
 	f := &failure{errs: []error{context.Cause(ctx), ctx.Err(), ErrUnavailable}, text: ErrUnavailable.Error()}
 	switch {
 	case why.WrongCluster:
@@ -56,6 +58,8 @@ func explain(ctx context.Context, known, handed bool, why vr.Refused) error {
 	case why.Busy:
 		f.errs = append(f.errs, ErrBusy)
 		f.text = ErrBusy.Error()
+	case len(denials) > 0:
+		f.text += ": " + sentences(denials)
 	default:
 		f.text += ": no primary has answered"
 	}
@@ -69,4 +73,13 @@ func explain(ctx context.Context, known, handed bool, why vr.Refused) error {
 	}
 	f.text += " (" + context.Cause(ctx).Error() + ")"
 	return f
+}
+
+// sentences tells who refuses to open a session, and why.
+func sentences(denials []stack.Denial) string {
+	all := make([]string, len(denials))
+	for i, d := range denials {
+		all[i] = d.String()
+	}
+	return strings.Join(all, "; ")
 }

@@ -5,11 +5,13 @@
 package loop
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"vrnode/frag/noise"
 	"vrnode/frag/udp"
 	"vrnode/internal/assert"
 	"vrnode/internal/stack"
@@ -136,6 +138,33 @@ func (l *Loop) Report() (status vr.Status, peers []wire.PeerReport, ok bool) {
 		}
 	})
 	return status, peers, ok
+}
+
+// SetKeys replaces the keys of a loop in secure mode. Sessions go on, but for those that came
+// about by a key that is gone.
+func (l *Loop) SetKeys(keys []noise.Key) error {
+	if err := checkKeys(keys); err != nil {
+		return err
+	}
+	secure := false
+	ok := l.Do(func(host *stack.Host, now time.Duration) {
+		if secure = host.Endpoint().IsSecure(); secure {
+			host.Endpoint().SetKeys(now, keys)
+		}
+	})
+	switch {
+	case !ok:
+		return ErrClosed
+	case !secure:
+		return errors.New("Keys: this end was started without, and so it stays")
+	}
+	return nil
+}
+
+// Denials returns which replicas refuse to open a session, and why, as far as they say.
+func (l *Loop) Denials() (denials []stack.Denial) {
+	l.Do(func(host *stack.Host, _ time.Duration) { denials = host.Endpoint().Denials() })
+	return denials
 }
 
 // Advice returns a sentence for the operator if the socket's buffers are too small, or "".

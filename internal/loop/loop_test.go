@@ -283,7 +283,7 @@ func TestExplain(t *testing.T) {
 		{"busy", true, true, vr.Refused{Busy: true}, "too many commands", ErrBusy, ErrWrongCluster},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := explain(ctx, c.known, c.handed, c.why)
+			err := explain(ctx, c.known, c.handed, c.why, nil)
 			if !strings.Contains(err.Error(), c.text) || !errors.Is(err, c.is) || errors.Is(err, c.isNot) || !errors.Is(err, context.Canceled) {
 				t.Errorf("%v", err)
 			}

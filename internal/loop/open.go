@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"vrnode/frag/noise"
 	"vrnode/frag/udp"
 	"vrnode/internal/stack"
 	"vrnode/vr"
@@ -24,6 +25,8 @@ type Config struct {
 	Peers map[uint64]string
 	// Machine is the service of a replica.
 	Machine vr.StateMachine
+	// Keys are those of secure mode, none for plain mode. See noise.Check.
+	Keys []noise.Key
 	// Observe is called with events; see Start.
 	Observe func(vr.Event)
 }
@@ -35,7 +38,11 @@ func Open(cfg Config) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	host := stack.Config{Self: wire.Peer(cfg.Self), Seed: random(), Replicas: replicas, Machine: cfg.Machine}
+	if err := checkKeys(cfg.Keys); len(cfg.Keys) > 0 && err != nil {
+		return nil, err
+	}
+	host := stack.Config{Self: wire.Peer(cfg.Self), Seed: random(), Replicas: replicas, Machine: cfg.Machine, Keys: cfg.Keys}
+	_, _ = rand.Read(host.Entropy[:]) // never fails
 	// A wall clock and 12 random bits: the one place where a run gets its name.
 	host.Incarnation = vr.FreshIncarnation(uint64(time.Now().UnixMicro()), random(), 0)
 	listen := anywhere(replicas)
@@ -51,6 +58,13 @@ func Open(cfg Config) (*Loop, error) {
 		return nil, err
 	}
 	return Start(conn, stack.New(host), cfg.Observe), nil
+}
+
+func checkKeys(keys []noise.Key) error {
+	if err := noise.Check(keys); err != nil {
+		return fmt.Errorf("Keys: %w", err)
+	}
+	return nil
 }
 
 func random() uint64 {

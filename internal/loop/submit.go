@@ -74,7 +74,7 @@ func (l *Loop) Submit(ctx context.Context, command []byte) ([]byte, error) {
 // can not be taken back: if there is no session yet, it is sent when there is one.
 func (l *Loop) failed(ctx context.Context, handed bool) error {
 	service := l.service.Load()
-	return explain(ctx, service.known, handed, service.refused)
+	return explain(ctx, service.known, handed, service.refused, l.Denials())
 }
 
 // Go has a command executed by the group and calls done with its end, once. The command is copied.

@@ -1,10 +1,13 @@
 package sim
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"time"
 
+	"vrnode/frag/noise"
+	"vrnode/internal/stack"
 	"vrnode/vr"
 	"vrnode/wire"
 )
@@ -66,6 +69,7 @@ type run struct {
 	zombie   int // site
 	used     []wire.Incarnation
 	booted   int
+	secure   bool
 
 	strikeAt time.Duration // when the next thing goes wrong
 	trap     trap
@@ -122,11 +126,27 @@ func (r *run) boot(member int) {
 		cfg := vr.Config{Self: self, Incarnation: incarnation, Replicas: r.ids, Seed: r.seed()}
 		r.w.run(member, self, newBareReplica(cfg, r.w.siteOf))
 	} else {
-		r.w.run(member, self, newHost(hostConfig(r.ids, self, incarnation, r.seed())))
+		r.w.run(member, self, newHost(r.host(self, incarnation)))
 	}
 	if r.clientsAtHome {
 		r.loads[member] = &load{site: member, at: r.w.now}
 	}
+}
+
+// secureOneIn: one in so many runs of whole hosts is in secure mode. The seed of the first process
+// decides.
+const secureOneIn = 8
+
+func (r *run) host(self wire.Peer, incarnation wire.Incarnation) stack.Config {
+	cfg := hostConfig(r.ids, self, incarnation, r.seed())
+	if r.booted == 1 {
+		r.secure = cfg.Seed%secureOneIn == secureOneIn-1
+	}
+	if r.secure {
+		cfg.Keys = []noise.Key{{1}}
+		binary.LittleEndian.PutUint64(cfg.Entropy[:], cfg.Seed)
+	}
+	return cfg
 }
 
 // seed makes the seed of a process. It differs between the processes of a run.
@@ -143,7 +163,7 @@ func (r *run) bootClient(site int) {
 		cfg := vr.ClientConfig{Self: self, Replicas: r.ids, Seed: seed}
 		r.w.run(site, self, newBareClient(cfg, r.w.siteOf))
 	} else {
-		r.w.run(site, self, newHost(hostConfig(r.ids, self, wire.Incarnation(seed), r.seed())))
+		r.w.run(site, self, newHost(r.host(self, wire.Incarnation(seed))))
 	}
 	r.loads[site] = &load{site: site, at: r.w.now}
 }
@@ -155,7 +175,7 @@ func (r *run) bootOperator() {
 		r.w.run(r.operator, self, newBareOperator(cfg, cluster, r.w.siteOf))
 		return
 	}
-	r.w.run(r.operator, self, newOperatorHost(hostConfig(r.ids, self, 1, r.seed()), cluster))
+	r.w.run(r.operator, self, newOperatorHost(r.host(self, 1), cluster))
 }
 
 // ---- what happens when

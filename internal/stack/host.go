@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vrnode/frag"
+	"vrnode/frag/noise"
 	"vrnode/internal/assert"
 	"vrnode/vr"
 	"vrnode/wire"
@@ -33,6 +34,9 @@ const (
 // An Address is where a replica is expected at first.
 type Address = frag.Address
 
+// A Denial says why a replica refuses to open a session.
+type Denial = frag.PeerDenial
+
 // Config is what a Host must be told.
 type Config struct {
 	// Self is a replica's number, or the client-id of a program outside the group.
@@ -46,6 +50,10 @@ type Config struct {
 	Replicas []Address
 	// Machine is the service of a replica, and nil for a client.
 	Machine vr.StateMachine
+	// Keys put the transport in secure mode, and Entropy is the seed of its secrets; see
+	// frag.Config.
+	Keys    []noise.Key
+	Entropy [32]byte
 }
 
 // A Host is the protocol of one process. It is not safe for concurrent use.
@@ -79,7 +87,10 @@ func New(cfg Config) *Host {
 	}
 	h.client = vr.NewClient(vr.ClientConfig{Self: h.guest, Replicas: ids, Seed: random.Uint64()})
 	h.operator = vr.NewOperator(vr.OperatorConfig{Self: h.guest, Replicas: ids})
-	h.endpoint = frag.New(frag.Config{Self: cfg.Self, Incarnation: cfg.Incarnation, Seed: random.Uint64(), Replicas: cfg.Replicas})
+	h.endpoint = frag.New(frag.Config{
+		Self: cfg.Self, Incarnation: cfg.Incarnation, Seed: random.Uint64(), Replicas: cfg.Replicas,
+		Keys: cfg.Keys, Entropy: cfg.Entropy,
+	})
 	return h
 }
 

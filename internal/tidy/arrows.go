@@ -17,11 +17,11 @@ var arrows = []struct{ packages, ours, others string }{
 	{"frag/noise", "", ""},
 	{"vr", "wire", ""},
 	{"statexfer", "wire", "xxhash compress"},
-	{"internal/stack", "wire frag vr statexfer", ""},
+	{"internal/stack", "wire frag frag/noise vr statexfer", ""},
 
 	{"frag/udp", "wire", "x/sys"},
-	{"internal/loop", "wire vr internal/stack frag/udp", ""},
-	{"vr/node vr/client", "vr wire internal/stack internal/loop frag/udp", ""},
+	{"internal/loop", "wire vr internal/stack frag/noise frag/udp", ""},
+	{"vr/node vr/client", "vr wire internal/stack internal/loop frag/noise frag/udp", ""},
 	{"vr/machine/*", "", ""},
 	{"cmd/vrnode", "*", "cobra pflag progressbar"},
 
@@ -36,7 +36,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"netem/host", "netem/link netem/tc", ""},
 	{"netem/lab", "wire vr vr/client internal/sim netem/link netem/scenario netem/result netem/guest vr/machine/*", "porcupine"},
 
-	{"internal/sim", "wire vr internal/stack frag netem/link", "porcupine xxhash"},
+	{"internal/sim", "wire vr internal/stack frag frag/noise netem/link", "porcupine xxhash"},
 	{"internal/bench internal/demo", "wire vr vr/node vr/client vr/machine/* internal/ports", "hdrhistogram"},
 	{"internal/linktest", "wire frag frag/udp", "hdrhistogram"},
 	{"internal/golden", "", "go-internal"},

@@ -14,7 +14,9 @@ import (
 	"context"
 	"fmt"
 
+	"vrnode/frag/noise"
 	"vrnode/internal/loop"
+	"vrnode/internal/stack"
 	"vrnode/vr"
 	"vrnode/wire"
 )
@@ -41,10 +43,17 @@ var (
 	ErrNotFormed = loop.ErrNotFormed
 )
 
+// A Key is the secret that the replicas of a group and its clients share. noise.ParseKeys reads
+// what vrnode keygen has written.
+type Key = noise.Key
+
 // Config is what a client needs to know.
 type Config struct {
 	// Peers are the addresses, as host:port, of all replicas by their numbers.
 	Peers map[uint64]string
+	// Keys are those of the group, if it is in secure mode: one, or two while one replaces the
+	// other.
+	Keys []Key
 }
 
 // A Client talks to one group. All methods may be called by many goroutines at a time: their
@@ -53,7 +62,7 @@ type Client struct{ loop *loop.Loop }
 
 // Start returns a client. It does not wait for the group.
 func Start(cfg Config) (*Client, error) {
-	l, err := loop.Open(loop.Config{Peers: cfg.Peers})
+	l, err := loop.Open(loop.Config{Peers: cfg.Peers, Keys: cfg.Keys})
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
@@ -83,6 +92,16 @@ func (c *Client) Probe(ctx context.Context) ([]vr.Answer, error) {
 	answers, err := c.loop.Probe(ctx)
 	return answers, wrap(err)
 }
+
+// A Denial says why a replica refuses to talk to this client; it prints as a sentence.
+type Denial = stack.Denial
+
+// Denials returns which replicas refuse to talk to this client, and why, as far as they say:
+// because it has another key, for example. Anybody on the path can make that up.
+func (c *Client) Denials() []Denial { return c.loop.Denials() }
+
+// SetKeys replaces the keys of a client that has some, at any time.
+func (c *Client) SetKeys(keys []Key) error { return wrap(c.loop.SetKeys(keys)) }
 
 // Form makes a new group of all replicas in Config.Peers, which must be up and without memory, and
 // returns its id. It is done once in the life of a group.

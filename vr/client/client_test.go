@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,25 +24,33 @@ func (c *counter) Apply(_ uint64, command []byte) []byte {
 
 // startGroup runs three replicas in this process and a client of them.
 func startGroup(t testing.TB) (*client.Client, []*node.Node) {
-	var nodes []*node.Node
+	peers, nodes := startReplicas(t)
+	return startClient(t, peers), nodes
+}
+
+func startReplicas(t testing.TB, keys ...node.Key) (peers map[uint64]string, nodes []*node.Node) {
 	peers, err := ports.Replicas(3)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for id := range peers {
-		n, err := node.Start(node.Config{ID: id, Peers: peers, Machine: new(counter)})
+		n, err := node.Start(node.Config{ID: id, Peers: peers, Machine: new(counter), Keys: keys})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { n.Close() })
 		nodes = append(nodes, n)
 	}
-	c, err := client.Start(client.Config{Peers: peers})
+	return peers, nodes
+}
+
+func startClient(t testing.TB, peers map[uint64]string, keys ...client.Key) *client.Client {
+	c, err := client.Start(client.Config{Peers: peers, Keys: keys})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	return c, nodes
+	return c
 }
 
 // patience bounds the waits for what comes soon unless the machine has other things to do. Only a test
@@ -97,6 +106,57 @@ func TestClient(t *testing.T) {
 	all.Wait()
 	if result, err := c.Submit(ctx, []byte("x")); err != nil || string(result) != "3001" {
 		t.Errorf("%q, %v; want 3001", result, err)
+	}
+}
+
+// TestKeys: who has no key or another one is told so, in the words that people read.
+func TestKeys(t *testing.T) {
+	ours, others := client.Key{1}, client.Key{2}
+	peers, nodes := startReplicas(t, ours)
+	// denied has a client ask until all replicas have said why they refuse.
+	denied := func(c *client.Client, want string) {
+		t.Helper()
+		if answers, err := c.Probe(within(t, patience)); err != nil || answers[0].Known || len(c.Denials()) != 3 {
+			t.Fatalf("answers %v, %v, denials %v, want %q", answers, err, c.Denials(), want)
+		}
+		if _, err := c.Form(within(t, 10*time.Millisecond)); !errors.Is(err, client.ErrNotFormed) || !strings.Contains(err.Error(), "replica 1 "+want) {
+			t.Errorf("Form: %v", err)
+		}
+		if _, err := c.Submit(within(t, 10*time.Millisecond), []byte("x")); !errors.Is(err, client.ErrUnavailable) || !strings.Contains(err.Error(), "replica 1 "+want) {
+			t.Errorf("Submit: %v", err)
+		}
+	}
+	denied(startClient(t, peers), "wants a key, and this end has none")
+	denied(startClient(t, peers, others), "uses another key")
+
+	c := startClient(t, peers, ours)
+	ctx := within(t, patience)
+	if _, err := c.Form(ctx); err != nil {
+		t.Fatal(err)
+	}
+	submit := func(want string) {
+		t.Helper()
+		if result, err := c.Submit(ctx, []byte("x")); err != nil || string(result) != want {
+			t.Fatalf("%q, %v; want %s", result, err, want)
+		}
+	}
+	submit("1")
+	for _, keys := range [][]node.Key{{others, ours}, {others}} {
+		for _, n := range nodes {
+			if err := n.SetKeys(keys); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.SetKeys(keys); err != nil {
+			t.Fatal(err)
+		}
+	}
+	submit("2")
+	if err := startClient(t, peers).SetKeys([]client.Key{ours}); err == nil {
+		t.Error("a client in plain mode takes keys")
+	}
+	if err := c.SetKeys(nil); err == nil || !strings.Contains(err.Error(), "Keys: there is no key in it") {
+		t.Errorf("no keys: %v", err)
 	}
 }
 

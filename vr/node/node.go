@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"vrnode/frag/noise"
 	"vrnode/internal/loop"
 	"vrnode/vr"
 )
@@ -43,6 +44,10 @@ var (
 // replica, and must return quickly: until it does, the node does nothing else.
 type StateMachine = vr.StateMachine
 
+// A Key is the secret that the replicas of a group and its clients share. noise.ParseKeys reads
+// what vrnode keygen has written.
+type Key = noise.Key
+
 // An Event is something worth telling people; it prints as one line.
 type Event = vr.Event
 
@@ -55,6 +60,11 @@ type Config struct {
 	Peers map[uint64]string
 	// Machine is the service, in its initial state.
 	Machine StateMachine
+	// Keys put the node in secure mode: it talks only to those who have one of them, and nobody
+	// else can read or forge what they say. There may be two while one replaces the other; see
+	// SetKeys. Without keys the node is in plain mode, in which whoever can reach it can do
+	// everything, and which is meant for loopback addresses and networks of your own.
+	Keys []Key
 	// Logger is told what happens; nil keeps the node silent.
 	Logger *slog.Logger
 	// OnEvent, if not nil, is called with every event but commits, one at a time. The node does
@@ -80,7 +90,7 @@ func Start(cfg Config) (*Node, error) {
 	case cfg.Machine == nil:
 		return nil, fmt.Errorf("node: Machine: missing")
 	}
-	l, err := loop.Open(loop.Config{Self: cfg.ID, Peers: cfg.Peers, Machine: cfg.Machine, Observe: observer(&cfg)})
+	l, err := loop.Open(loop.Config{Self: cfg.ID, Peers: cfg.Peers, Machine: cfg.Machine, Keys: cfg.Keys, Observe: observer(&cfg)})
 	if err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}
@@ -101,14 +111,25 @@ func (n *Node) Submit(ctx context.Context, command []byte) (result []byte, err e
 	return result, nil
 }
 
+// SetKeys replaces the keys of a node in secure mode, at any time. To replace the key of a group,
+// give every member the new key and the old one, in this order, and when all of them have both,
+// the new one alone. Commands go on; those under way when the old key goes take a little longer.
+func (n *Node) SetKeys(keys []Key) error {
+	if err := n.loop.SetKeys(keys); err != nil {
+		return fmt.Errorf("node: %w", err)
+	}
+	return nil
+}
+
 // Close ends the node at once, as a crash would: what it remembers is gone, and the others notice
 // by its silence. Commands without a result fail with ErrClosed.
 func (n *Node) Close() error { return n.loop.Close() }
 
 // Form makes a new group of all the replicas in peers, which must be up and without memory, and
-// returns its id. It is done once in the life of a group, from any program.
-func Form(ctx context.Context, peers map[uint64]string) (cluster string, err error) {
-	l, err := loop.Open(loop.Config{Peers: peers})
+// returns its id. It is done once in the life of a group, from any program. In secure mode it
+// needs the keys.
+func Form(ctx context.Context, peers map[uint64]string, keys ...Key) (cluster string, err error) {
+	l, err := loop.Open(loop.Config{Peers: peers, Keys: keys})
 	if err != nil {
 		return "", fmt.Errorf("node: %w", err)
 	}

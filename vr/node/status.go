@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"time"
 
 	"vrnode/vr"
@@ -51,6 +52,8 @@ type PeerStatus struct {
 	// Sent counts the datagrams that were sent to it, and Lost those of them that are taken for
 	// lost. Again counts the fragments and slot messages that were sent once more.
 	Sent, Lost, Again uint64
+	// Denied is why the replica refuses to talk to this one, as far as it says; "" if it does not.
+	Denied string
 }
 
 // aliveFor is how long after it was heard a backup counts as alive. It answers every heartbeat.
@@ -76,6 +79,11 @@ func (n *Node) Status() Status {
 		out.Peers = append(out.Peers, PeerStatus{
 			ID: p.ID, RTT: micros(p.RTTMicros), Heard: micros(p.HeardMicros), Sent: p.Sent, Lost: p.Lost, Again: p.Again,
 		})
+	}
+	for _, d := range n.loop.Denials() {
+		if i := slices.IndexFunc(out.Peers, func(p PeerStatus) bool { return p.ID == d.ID }); i >= 0 {
+			out.Peers[i].Denied = d.Why.String()
+		}
 	}
 	if s.Status == wire.StatusNormal {
 		out.Role = "backup"
