@@ -49,7 +49,7 @@ A tenth of the duration goes before each measurement, and is not counted.`,
 
 // A bencher is what the flags of bench say.
 type bencher struct {
-	group       peers
+	group       access
 	outstanding []int
 	size        int
 	duration    duration
@@ -57,7 +57,7 @@ type bencher struct {
 }
 
 func (b *bencher) check() error {
-	if err := b.group.required(); err != nil {
+	if err := b.group.check(); err != nil {
 		return err
 	}
 	for _, n := range b.outstanding {
@@ -94,7 +94,7 @@ func (b *bencher) run(cmd *cobra.Command) error {
 }
 
 func (b *bencher) measure(ctx context.Context, talk io.Writer) (*bench.Report, error) {
-	submit, closeClient, err := dial(ctx, b.group)
+	submit, closeClient, err := dial(ctx, &b.group)
 	if err != nil {
 		return nil, err
 	}

@@ -49,13 +49,13 @@ still be. 3: the group is unavailable.`, vr.SessionWindow),
 
 // A caller is what the flags of call say.
 type caller struct {
-	group   peers
+	group   access
 	service machineFlag
 	timeout duration
 }
 
 func (c *caller) run(cmd *cobra.Command, args []string) error {
-	if err := c.group.required(); err != nil {
+	if err := c.group.check(); err != nil {
 		return err
 	}
 	input := cmd.InOrStdin()
@@ -66,7 +66,7 @@ func (c *caller) run(cmd *cobra.Command, args []string) error {
 		}
 		input = strings.NewReader(command)
 	}
-	group, err := startClient(c.group)
+	group, err := startClient(&c.group)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (c *caller) explain(ctx context.Context, number int, silence *noAnswer) err
 	if ctx.Err() != nil && !errors.Is(err, client.ErrOutcomeUnknown) {
 		return fmt.Errorf("%w; it and later ones were not executed", err)
 	}
-	trouble := diagnose(context.WithoutCancel(ctx), c.group)
+	trouble := diagnose(context.WithoutCancel(ctx), &c.group)
 	switch {
 	case errors.Is(err, client.ErrOutcomeUnknown) && trouble != nil:
 		return unknown("%w; it and later ones may have been executed, or may still be\n%w", err, trouble)

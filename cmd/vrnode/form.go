@@ -10,7 +10,7 @@ import (
 
 func newForm() *cobra.Command {
 	var (
-		group   peers
+		group   access
 		timeout duration
 	)
 	cmd := &cobra.Command{
@@ -22,18 +22,18 @@ and without memory.
 A group is formed once in its life. A replica that restarts needs no form: it recovers from the
 others. When a group has lost its memory, form begins a new one that knows nothing of the old;
 nothing ever does that by itself.`,
-		Example: `  vrnode form --peers 1=10.0.0.1:7000,2=10.0.0.2:7000,3=10.0.0.3:7000`,
+		Example: `  vrnode form --peers 1=10.0.0.1:7000,2=10.0.0.2:7000,3=10.0.0.3:7000 --key-file group.key`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := group.required(); err != nil {
+			if err := group.check(); err != nil {
 				return err
 			}
-			if n := len(group); n%2 == 0 {
+			if n := len(group.peers); n%2 == 0 {
 				fmt.Fprintf(cmd.ErrOrStderr(), "note: a group of %d survives the loss of %d, as one of %d does\n", n, failures(n), n-1)
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout.get())
 			defer cancel()
-			cluster, err := form(ctx, group)
+			cluster, err := form(ctx, &group)
 			if err != nil {
 				return err
 			}

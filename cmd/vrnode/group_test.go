@@ -29,17 +29,18 @@ const patience = 2 * time.Minute
 type testGroup struct {
 	*testing.T
 	peers     string
+	flags     []string // of serve
 	processes map[uint64]*exec.Cmd
 	log       lockedBuffer
 }
 
-func startGroup(t *testing.T) *testGroup {
+func startGroup(t *testing.T, flags ...string) *testGroup {
 	t.Helper()
 	addresses, err := ports.Free(3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &testGroup{T: t, peers: peersText(addresses), processes: make(map[uint64]*exec.Cmd)}
+	g := &testGroup{T: t, peers: peersText(addresses), flags: flags, processes: make(map[uint64]*exec.Cmd)}
 	t.Cleanup(func() {
 		for id := range g.processes {
 			g.kill(id)
@@ -57,7 +58,7 @@ func startGroup(t *testing.T) *testGroup {
 // start starts a replica, always with the same command line.
 func (g *testGroup) start(id uint64) {
 	g.Helper()
-	cmd := exec.Command("vrnode", "serve", "--id", strconv.FormatUint(id, 10), "--peers", g.peers)
+	cmd := exec.Command("vrnode", append([]string{"serve", "--id", strconv.FormatUint(id, 10), "--peers", g.peers}, g.flags...)...)
 	cmd.Stderr = &g.log
 	if err := cmd.Start(); err != nil {
 		g.Fatal(err)
@@ -331,4 +332,66 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	wantWords(t, talk.String(), "no space left")
+}
+
+// TestKeyFiles runs a group in secure mode, in which the key is replaced while it serves.
+func TestKeyFiles(t *testing.T) {
+	t.Chdir(t.TempDir())
+	key := func(file string) string {
+		if out, err := exec.Command("vrnode", "keygen", file).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	old, fresh := key("old.key"), key("new.key")
+	replace := func(text string) {
+		if err := os.WriteFile("group.key", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace(old)
+	g := startGroup(t, "--key-file", "group.key")
+	g.vrnode(exitDone, "form", "--key-file", "old.key")
+	g.vrnode(exitDone, "call", "--key-file", "old.key", "add", "1")
+
+	if _, talk := g.vrnode(exitUnavailable, "status", "--timeout", "20s"); !strings.Contains(talk, "each of them wants a key, and this end has none\nName the file") {
+		t.Errorf("status without a key: %s", talk)
+	}
+	out, talk := g.vrnode(exitUnavailable, "status", "--timeout", "20s", "--key-file", "new.key")
+	if !strings.Contains(out, "refuses") || !strings.Contains(talk, "replicas 1, 2 and 3: each of them uses another key\nUse the key file") {
+		t.Errorf("status with another key: %s%s", out, talk)
+	}
+	if _, talk := g.vrnode(exitUnavailable, "form", "--key-file", "new.key", "--timeout", "20s"); !strings.Contains(talk, "replica 1 uses another key") {
+		t.Errorf("form with another key: %s", talk)
+	}
+	g.vrnode(exitUnavailable, "call", "--key-file", "new.key", "--timeout", "100ms", "read")
+
+	// hangUp has the replicas read the file again, and waits until they have.
+	reads := 0
+	hangUp := func() {
+		t.Helper()
+		for _, p := range g.processes {
+			p.Process.Signal(syscall.SIGHUP)
+		}
+		reads += len(g.processes)
+		for end := time.Now().Add(20 * time.Second); strings.Count(g.log.String(), "the key file was read again") < reads; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the replicas do not read the key file again")
+			}
+		}
+	}
+	replace(fresh + old)
+	hangUp()
+	g.vrnode(exitDone, "call", "--key-file", "old.key", "add", "1")
+	g.vrnode(exitDone, "call", "--key-file", "new.key", "add", "1")
+	replace(fresh)
+	hangUp()
+	if out, _ := g.vrnode(exitDone, "call", "--key-file", "new.key", "add", "1"); out != "4\n" {
+		t.Errorf("after the rotation the value is %s", out)
+	}
+	g.vrnode(exitUnavailable, "status", "--key-file", "old.key")
 }

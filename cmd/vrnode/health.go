@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"vrnode/vr"
+	"vrnode/vr/client"
 	"vrnode/wire"
 )
 
@@ -22,8 +24,9 @@ type health struct {
 }
 
 // judge looks at the answers of all replicas of a group.
-func judge(answers []vr.Answer, p *peers) health {
+func judge(all answers, group *access) health {
 	var h health
+	answers := all.replicas
 	normal := inView(answers, latestView(answers))
 	size := len(answers)
 	if len(normal) > 0 && len(normal[0].Members) > 0 {
@@ -39,7 +42,7 @@ func judge(answers []vr.Answer, p *peers) health {
 	if h.serving {
 		h.tolerable = len(normal) - quorum
 	}
-	h.explain(answers, unlisted(normal, answers), quorum, p)
+	h.explain(&all, unlisted(normal, answers), quorum, group)
 	return h
 }
 
@@ -52,11 +55,14 @@ func (h *health) unavailable() error {
 }
 
 // explain puts into words what keeps the group from full health.
-func (h *health) explain(answers []vr.Answer, unlisted []string, quorum int, p *peers) {
-	const form = "vrnode form --peers "
+func (h *health) explain(all *answers, unlisted []string, quorum int, group *access) {
+	form := "vrnode form " + group.flags()
+	answers, denials := all.replicas, all.denials
 	silent, recovering, halted := names(answers, isSilent), names(answers, isRecovering), names(answers, isHalted)
 	n := len(answers)
 	switch {
+	case len(denials) > 0 && n-len(silent) < quorum:
+		h.trouble, h.advice = refusal(denials), remedy(denials[0].Why)
 	case len(silent) == n:
 		h.trouble = "no replica answers"
 		h.advice = "Start the replicas with vrnode serve, or check the addresses in --peers."
@@ -65,11 +71,11 @@ func (h *health) explain(answers []vr.Answer, unlisted []string, quorum int, p *
 		h.advice = "List all members in --peers."
 	case len(recovering) > failures(n) && h.cluster.IsZero():
 		h.trouble = list(recovering, "is", "are") + " up without memory of a group: it was never formed, or it has lost its memory"
-		h.advice = "What a lost group knew is gone. To begin a new one, empty, with all replicas up:\n  " + form + p.String()
+		h.advice = "What a lost group knew is gone. To begin a new one, empty, with all replicas up:\n  " + form
 	case len(recovering) > failures(n):
 		h.trouble = fmt.Sprintf("the group has lost its memory: %s nothing, and it survives that of %d",
 			list(recovering, "remembers", "remember"), failures(n))
-		h.advice = "It can not be brought back. To begin a new one, empty, start all replicas again and then:\n  " + form + p.String()
+		h.advice = "It can not be brought back. To begin a new one, empty, start all replicas again and then:\n  " + form
 	case n-len(silent) < quorum:
 		h.trouble = fmt.Sprintf("%s not answer; %d of %d replicas are needed", list(silent, "does", "do"), quorum, n)
 		h.advice = "Start what is down with the same command line as before, or mend the network."
@@ -80,12 +86,46 @@ func (h *health) explain(answers []vr.Answer, unlisted []string, quorum int, p *
 		h.changing = true
 		h.trouble = "the group is changing its view and serves again in a moment"
 		h.advice = "Try again; if this lasts, look at the logs of the replicas."
+	case len(denials) > 0:
+		h.trouble, h.advice = refusal(denials), remedy(denials[0].Why)
 	case len(silent) > 0:
 		h.trouble = list(silent, "does", "do") + " not answer"
 		h.advice = "Start what is down with the same command line as before; it recovers from the others."
 	case len(recovering) > 0:
 		h.trouble = list(recovering, "is", "are") + " recovering"
 	}
+}
+
+// refusal says which replicas refuse to talk to this client, and why.
+func refusal(denials []client.Denial) string {
+	var all []string
+	for len(denials) > 0 {
+		why := denials[0].Why
+		var ids []string
+		denials = slices.DeleteFunc(slices.Clone(denials), func(d client.Denial) bool {
+			if d.Why == why {
+				ids = append(ids, d.ID.String())
+			}
+			return d.Why == why
+		})
+		all = append(all, list(ids, why.String(), ": each of them "+why.String()))
+	}
+	return strings.Join(all, "; ")
+}
+
+// remedy says what to do about a refusal.
+func remedy(why wire.Denied) string {
+	switch why {
+	case wire.DeniedPlain:
+		return "Name the file with the group's key: --key-file."
+	case wire.DeniedSealed:
+		return "Leave --key-file out, or start the replicas with it."
+	case wire.DeniedKey:
+		return "Use the key file that the replicas use. While keys are being replaced, all need the new one before the old one goes."
+	case wire.DeniedVersion:
+		return "Run the same version of vrnode everywhere."
+	}
+	return "Check the addresses in --peers."
 }
 
 func isSilent(a *vr.Answer) bool     { return !a.Known }
@@ -162,5 +202,8 @@ func list(ids []string, singular, plural string) string {
 		return "replica " + ids[0] + " " + singular
 	}
 	last := len(ids) - 1
-	return "replicas " + strings.Join(ids[:last], ", ") + " and " + ids[last] + " " + plural
+	if !strings.HasPrefix(plural, ":") {
+		plural = " " + plural
+	}
+	return "replicas " + strings.Join(ids[:last], ", ") + " and " + ids[last] + plural
 }

@@ -63,8 +63,7 @@ func TestJudge(t *testing.T) {
 		{"normal/0 normal/0 halted", true, 0, "replica 3 has halted"},
 		{"recovering", false, 0, "never formed, or it has lost its memory"},
 	} {
-		p := &peers{1: "a:1"}
-		h := judge(answersFrom(test.words), p)
+		h := judge(answers{replicas: answersFrom(test.words)}, &access{peers: peers{1: "a:1"}})
 		if h.serving != test.serving || h.tolerable != test.tolerable {
 			t.Errorf("%s: got %+v", test.words, h)
 		}
@@ -86,14 +85,14 @@ func TestJudgeUnlisted(t *testing.T) {
 		{all[:1], false, "replicas 2 and 3 are members of the group"},
 		{all[1:2], false, "replicas 1 and 3 are members of the group"},
 	} {
-		h := judge(test.listed, &peers{1: "a:1"})
+		h := judge(answers{replicas: test.listed}, &access{peers: peers{1: "a:1"}})
 		if h.serving != test.serving || h.tolerable != 0 || !strings.HasPrefix(h.trouble, test.trouble) {
 			t.Errorf("%d listed: %+v", len(test.listed), h)
 		}
 	}
 	// Neither do more replicas than the group has make it any safer.
 	more := append(all, vr.Answer{ID: 4}, vr.Answer{ID: 5})
-	if h := judge(more, &peers{1: "a:1"}); !h.serving || h.tolerable != 1 {
+	if h := judge(answers{replicas: more}, &access{peers: peers{1: "a:1"}}); !h.serving || h.tolerable != 1 {
 		t.Errorf("5 listed: %+v", h)
 	}
 }

@@ -17,10 +17,10 @@ func newLabShell() *cobra.Command {
 		Use:   "shell SCENARIO [-- COMMAND ARG…]",
 		Short: "Have a shell beside the group of a scenario",
 		Long: `shell starts the replicas of a scenario behind its links as they are at the beginning, forms the
-group and runs $SHELL, or a command, where the first client is. $PEERS is for --peers. When it ends,
-so does everything else. The steps of the scenario are not taken.`,
+group and runs $SHELL, or a command, where the first client is. $PEERS is for --peers, and there is no
+key. When it ends, so does everything else. The steps of the scenario are not taken.`,
 		Example: `  vrnode lab shell wan
-  vrnode lab shell wan -- sh -c 'vrnode call --peers $PEERS add 5'`,
+  vrnode lab shell wan -- sh -c 'vrnode call --insecure --peers $PEERS add 5'`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if dash := cmd.ArgsLenAtDash(); len(args) == 0 || dash < 0 && len(args) > 1 || dash >= 0 && (dash != 1 || len(args) == 1) {
 				return usage("%s takes one scenario, and a command after --", cmd.CommandPath())

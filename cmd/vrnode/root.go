@@ -65,7 +65,7 @@ Exit codes:
   3   the group, or the other end of a link, is unavailable
   64  wrong usage`,
 		Example: `  vrnode demo
-  vrnode serve --id 1 --peers 1=10.0.0.1:7000,2=10.0.0.2:7000,3=10.0.0.3:7000
+  vrnode serve --id 1 --peers 1=10.0.0.1:7000,2=10.0.0.2:7000,3=10.0.0.3:7000 --key-file group.key
   vrnode help call`,
 		Version:       version(),
 		Args:          knownCommand,
@@ -78,7 +78,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w (see %s --help)", err, cmd.CommandPath())
 	})
-	root.AddCommand(newDemo(), newServe(), newForm(), newCall(), newStatus(), newSim(), newLab(), newBench(), newLink(), newRelay())
+	root.AddCommand(newDemo(), newServe(), newForm(), newCall(), newStatus(), newKeygen(), newSim(), newLab(), newBench(), newLink(), newRelay())
 	return root
 }
 

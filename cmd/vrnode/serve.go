@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"os"
 	"os/signal"
 	"slices"
 	"syscall"
@@ -22,12 +23,12 @@ import (
 func newServe() *cobra.Command {
 	var (
 		id      uint64
-		group   peers
+		group   access
 		service machineFlag
 		logs    format
 	)
 	cmd := &cobra.Command{
-		Use:   "serve --id N --peers ID=HOST:PORT,…",
+		Use:   "serve --id N --peers ID=HOST:PORT,… --key-file FILE",
 		Short: "Run a replica",
 		Long: `serve runs one replica until it is told to stop. All replicas of a group get the same --peers.
 
@@ -35,14 +36,17 @@ A replica keeps what it knows in its memory only. Every start is the same: it as
 the memory of the group. If the group is new, nobody has any, and it must be formed, once, with
 vrnode form. To restart a replica after a crash, run the same command line again.
 
+With --key-file the replica is in secure mode, like all the others and all clients: see vrnode help
+keygen. SIGHUP makes it read the file again.
+
 What happens is logged to standard error.`,
-		Example: `  vrnode serve --id 1 --peers 1=10.0.0.1:7000,2=10.0.0.2:7000,3=10.0.0.3:7000`,
+		Example: `  vrnode serve --id 1 --peers 1=10.0.0.1:7000,2=10.0.0.2:7000,3=10.0.0.3:7000 --key-file group.key`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkServe(id, group); err != nil {
+			if err := checkServe(id, &group); err != nil {
 				return err
 			}
-			s := server{id: id, group: group, talk: cmd.ErrOrStderr(), log: newLogger(cmd.ErrOrStderr(), &logs)}
+			s := server{id: id, group: &group, talk: cmd.ErrOrStderr(), log: newLogger(cmd.ErrOrStderr(), &logs)}
 			return s.run(cmd.Context(), service.get().new())
 		},
 	}
@@ -54,15 +58,15 @@ What happens is logged to standard error.`,
 	return cmd
 }
 
-func checkServe(id uint64, group peers) error {
-	if err := group.required(); err != nil {
+func checkServe(id uint64, group *access) error {
+	if err := group.check(); err != nil {
 		return err
 	}
 	if id == 0 {
 		return usage("--id is missing: which of the replicas in --peers is this one?")
 	}
-	if _, listed := group[id]; !listed {
-		return usage("--id %d is not in --peers, which lists %v", id, slices.Sorted(maps.Keys(group)))
+	if _, listed := group.peers[id]; !listed {
+		return usage("--id %d is not in --peers, which lists %v", id, slices.Sorted(maps.Keys(group.peers)))
 	}
 	return nil
 }
@@ -77,7 +81,7 @@ func newLogger(w io.Writer, f *format) *slog.Logger {
 // A server is the replica of this process.
 type server struct {
 	id    uint64
-	group peers
+	group *access
 	talk  io.Writer
 	log   *slog.Logger
 }
@@ -88,19 +92,31 @@ const hintAfter = 2 * time.Second
 
 func (s *server) run(ctx context.Context, machine vr.StateMachine) error {
 	signal.Ignore(syscall.SIGPIPE) // the replica outlives whoever reads its log
-	n, err := node.Start(node.Config{ID: s.id, Peers: s.group, Machine: machine, Logger: s.log})
+	n, err := node.Start(node.Config{ID: s.id, Peers: s.group.peers, Keys: s.group.keys, Machine: machine, Logger: s.log})
 	if err != nil {
 		return s.explain(err)
 	}
 	defer n.Close()
-	fmt.Fprintf(s.talk, "replica %d listens on %s\n", s.id, s.group[s.id])
-	select {
-	case <-ctx.Done():
-	case <-time.After(hintAfter):
-		if n.Status().Status == wire.StatusRecovering {
-			s.hint()
+	fmt.Fprintf(s.talk, "replica %d listens on %s\n", s.id, s.group.peers[s.id])
+	if exposed := s.group.exposed(); exposed != "" && len(s.group.keys) == 0 {
+		s.log.Warn("without a key: whoever reaches this replica can read and forge everything", "replica", s.id, "address", exposed)
+	}
+	hangUp := make(chan os.Signal, 1)
+	if s.group.keyFile != "" {
+		signal.Notify(hangUp, syscall.SIGHUP)
+		defer signal.Stop(hangUp)
+	}
+	hint := time.After(hintAfter)
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-hangUp:
+			s.reread(n)
+		case <-hint:
+			if status := n.Status(); status.Status == wire.StatusRecovering {
+				s.hint(status.Peers)
+			}
 		}
-		<-ctx.Done()
 	}
 	fmt.Fprintf(s.talk, "replica %d stops\n", s.id)
 	return nil
@@ -110,18 +126,42 @@ func (s *server) run(ctx context.Context, machine vr.StateMachine) error {
 func (s *server) explain(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("--peers: the address of replica %d, %s, is in use by another process", s.id, s.group[s.id])
+		return fmt.Errorf("--peers: the address of replica %d, %s, is in use by another process", s.id, s.group.peers[s.id])
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("--id %d: the address of this replica in --peers, %s, is not one of this machine", s.id, s.group[s.id])
+		return fmt.Errorf("--id %d: the address of this replica in --peers, %s, is not one of this machine", s.id, s.group.peers[s.id])
 	}
 	return fmt.Errorf("--peers: %w", err)
 }
 
-func (s *server) hint() {
+// reread takes the keys that are in the key file now. If something is wrong with it, the keys stay
+// what they are.
+func (s *server) reread(n *node.Node) {
+	keys, err := readKeys(s.group.keyFile)
+	if err == nil {
+		err = n.SetKeys(keys)
+	}
+	if err != nil {
+		s.log.Error("the keys stay what they are", "replica", s.id, "error", err)
+		return
+	}
+	attrs := []any{"replica", s.id, "key", keys[0].ID().String()}
+	if len(keys) > 1 {
+		attrs = append(attrs, "also", keys[1].ID().String())
+	}
+	s.log.Info("the key file was read again", attrs...)
+}
+
+// hint says what can be done for a replica that has found no memory yet.
+func (s *server) hint(peers []node.PeerStatus) {
+	for _, p := range peers {
+		if p.Denied != "" {
+			fmt.Fprintf(s.talk, "replica %v %s\n", p.ID, p.Denied)
+		}
+	}
 	fmt.Fprintf(s.talk, `replica %d has no memory yet and keeps asking the others.
 If the group is new, start all replicas and then, once:
-  vrnode form --peers %v
+  vrnode form %s
 To see how the others are:
-  vrnode status --peers %v
-`, s.id, &s.group, &s.group)
+  vrnode status %s
+`, s.id, s.group.flags(), s.group.flags())
 }

@@ -16,7 +16,7 @@ import (
 
 func newStatus() *cobra.Command {
 	var (
-		group   peers
+		group   access
 		output  format
 		timeout duration
 	)
@@ -30,20 +30,20 @@ The round-trip time, the lag and the time since a replica was heard are those th
 sees. Lag is the number of ops that the replica has not acknowledged.
 
 Exit code 3: the group does not serve.`,
-		Example: `  vrnode status --peers 1=10.0.0.1:7000,2=10.0.0.2:7000,3=10.0.0.3:7000
+		Example: `  vrnode status --peers 1=10.0.0.1:7000,2=10.0.0.2:7000,3=10.0.0.3:7000 --key-file group.key
   vrnode status --peers … -o json | jq .failures_tolerable`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := group.required(); err != nil {
+			if err := group.check(); err != nil {
 				return err
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout.get())
 			defer cancel()
-			answers, err := probe(ctx, group)
+			all, err := probe(ctx, &group)
 			if err = errors.Join(err, context.Cause(cmd.Context())); err != nil {
 				return err // not to take for silent whom nobody has waited for
 			}
-			return printStatus(cmd, &output, answers, &group)
+			return printStatus(cmd, &output, all, &group)
 		},
 	}
 	group.addTo(cmd)
@@ -52,9 +52,9 @@ Exit code 3: the group does not serve.`,
 	return cmd
 }
 
-func printStatus(cmd *cobra.Command, output *format, answers []vr.Answer, group *peers) error {
-	h := judge(answers, group)
-	s := newStatusReport(answers, h, group)
+func printStatus(cmd *cobra.Command, output *format, all answers, group *access) error {
+	h := judge(all, group)
+	s := newStatusReport(all, h, group)
 	if output.json() {
 		if err := printJSON(cmd.OutOrStdout(), s); err != nil {
 			return err
@@ -81,13 +81,18 @@ type statusReport struct {
 	Replicas          []replicaStatus `json:"replicas"`
 }
 
-// unreachable is the status of a replica that does not answer.
-const unreachable = "unreachable"
+const (
+	// unreachable is the status of a replica that does not answer.
+	unreachable = "unreachable"
+	// refuses is the status of one that says why it does not.
+	refuses = "refuses"
+)
 
 type replicaStatus struct {
 	ID          wire.Peer       `json:"id"`
 	Address     string          `json:"address"`
 	Status      string          `json:"status"`
+	Why         string          `json:"why,omitempty"` // it refuses
 	Role        string          `json:"role,omitempty"`
 	View        wire.ViewNumber `json:"view"`
 	Op          wire.OpNumber   `json:"op"`
@@ -109,7 +114,7 @@ type peerStatus struct {
 	Again       uint64    `json:"again"` // fragments and slot messages that were sent once more
 }
 
-func newStatusReport(answers []vr.Answer, h health, group *peers) *statusReport {
+func newStatusReport(all answers, h health, group *access) *statusReport {
 	s := &statusReport{
 		Serving: h.serving, FailuresTolerable: h.tolerable,
 		Trouble: h.trouble, Advice: h.advice,
@@ -117,8 +122,13 @@ func newStatusReport(answers []vr.Answer, h health, group *peers) *statusReport 
 	if !h.cluster.IsZero() {
 		s.Cluster = h.cluster.String()
 	}
-	for i := range answers {
-		s.Replicas = append(s.Replicas, newReplicaStatus(&answers[i], (*group)[uint64(answers[i].ID)]))
+	for i := range all.replicas {
+		a := &all.replicas[i]
+		r := newReplicaStatus(a, group.peers[uint64(a.ID)])
+		if why := all.denial(a.ID); why != 0 && !a.Known {
+			r.Status, r.Why = refuses, why.String()
+		}
+		s.Replicas = append(s.Replicas, r)
 	}
 	return s
 }
@@ -165,7 +175,7 @@ func (s *statusReport) printTable(w io.Writer) {
 	seen := s.seenByPrimary()
 	for _, r := range s.Replicas {
 		fmt.Fprintf(t, "%v\t%s\t%s\t", r.ID, r.Address, r.Status)
-		if r.Status == unreachable {
+		if r.Status == unreachable || r.Status == refuses {
 			fmt.Fprint(t, "-\t-\t-\t-\t-\t")
 		} else {
 			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t", orDash(r.Role), r.View, r.Op, r.Commit, r.Incarnation)

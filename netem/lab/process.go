@@ -59,7 +59,7 @@ func (p *processes) start(s scenario.Site) error {
 		return err
 	}
 	cmd := p.run.Network.Command(s, p.run.Program, "serve", "--log-format", "json",
-		"--id", strconv.Itoa(int(s)), "--peers", peersText(p.run.Network.Peers(s)))
+		"--id", strconv.Itoa(int(s)), "--peers", peersText(p.run.Network.Peers(s)), "--insecure") // the network is our own
 	cmd.Stderr = &listener{log: log, said: func(line []byte) { p.run.watcher.said(int(s), line) }}
 	tie(cmd)
 	started := make(chan error)

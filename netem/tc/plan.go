@@ -53,7 +53,7 @@ func (p *plan) write() {
 	for r := scenario.Site(1); int(r) <= s.Replicas; r++ {
 		p.serve(r)
 	}
-	p.commands([]Command{p.lab.Exec(Observer, "vrnode", "form", "--peers", p.peers())})
+	p.commands([]Command{p.lab.Exec(Observer, "vrnode", "form", "--insecure", "--peers", p.peers())})
 	now := time.Duration(0)
 	for _, step := range s.Steps {
 		// After an event it goes on when that comes; here it comes at once.
@@ -139,7 +139,7 @@ func (p *plan) take(step scenario.Step, now time.Duration) {
 
 // serve starts a replica in the background.
 func (p *plan) serve(r scenario.Site) {
-	fmt.Fprintf(&p.out, "%v &\n", p.lab.Exec(r, "vrnode", "serve", "--id", fmt.Sprint(int(r)), "--peers", p.peers()))
+	fmt.Fprintf(&p.out, "%v &\n", p.lab.Exec(r, "vrnode", "serve", "--id", fmt.Sprint(int(r)), "--insecure", "--peers", p.peers()))
 }
 
 // hit moves the role of primary on if it was this replica's.
