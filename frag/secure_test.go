@@ -410,7 +410,11 @@ func TestCookies(t *testing.T) {
 	var out Effects
 	d := make([]byte, wire.HelloSize)
 	now := 10 * cookieEvery
-	for e.admits(now, here, d, wire.Cookie{}, &out) { // until the rate is used up
+	for range unprovenBurst + 1 { // until the rate is used up
+		e.admits(now, here, d, wire.Cookie{}, &out)
+	}
+	if e.admits(now, here, d, wire.Cookie{}, &out) {
+		t.Error("more offers to unproven addresses than are allowed")
 	}
 	cookie := e.cookie(here, 10)
 	for _, c := range []struct {
