@@ -24,6 +24,7 @@
 //	denial.go      why there is no offer, and cookies under load
 //	secure.go      keys, sealed sessions
 //	reset.go       how a peer learns that its session is forgotten
+//	path.go        the address of a peer, and how a new one is proven
 //	session.go     the state of a session; a datagram's way in
 //	inbox.go       reassembly, receive windows, duplicates
 //	received.go    which datagrams to acknowledge, and when

@@ -99,7 +99,7 @@ func (e *Endpoint) Step(now time.Duration, from netip.AddrPort, d []byte, out *E
 	case h.Type == wire.DatagramHello:
 		e.onHello(now, from, d, &h, payload, out)
 	case h.Type == wire.DatagramHelloAck:
-		e.onHelloAck(now, from, d, &h, payload)
+		e.onHelloAck(now, d, &h, payload)
 	case h.Type == wire.DatagramReset:
 		e.onReset(now, d, payload)
 	}
@@ -205,6 +205,7 @@ func (e *Endpoint) tick(now time.Duration, p *peer, out *Effects) bool {
 	}
 	if s.active {
 		s.expire(now, e, p)
+		e.challenge(now, p, out)
 		for e.pack(now, p, out) {
 		}
 		p.ready = false

@@ -121,6 +121,7 @@ func FuzzEndpointStep(f *testing.F) {
 		wire.AppendAck(nil, 0, []wire.Range{{Low: 1 << 31, High: 1<<31 + 5}}),
 		wire.AppendData(nil, &wire.Data{ID: 1, Total: 5000, Bytes: make([]byte, 64)}),
 		wire.AppendLatest(nil, &wire.Latest{Key: 3, Seq: 5, Bytes: []byte("x")}),
+		wire.AppendChallenge(nil, 5), wire.AppendResponse(nil, 5),
 	} {
 		f.Add(append([]byte{2, byte(len(frame))}, frame...))
 	}

@@ -30,8 +30,11 @@ type opening struct {
 // An offer is a session that a peer has asked for. It comes into force when the peer uses it: that
 // shows that the HELLO was not a belated one of a run that is over.
 type offer struct {
-	active        bool
-	initiator     wire.End
+	active    bool
+	initiator wire.End
+	// addr is where the first HELLO came from; scattered: it came from elsewhere as well.
+	addr          netip.AddrPort
+	scattered     bool
 	index, remote wire.SessionIndex
 	nonce         uint64
 	// answer is the payload of the HELLO_ACK.
@@ -74,14 +77,19 @@ func (e *Endpoint) tickOpening(now time.Duration, p *peer, out *Effects) {
 	delay += time.Duration(e.random() % uint64(delay/2))
 	o.attempt++
 	o.sentAt, o.retry = now, now+delay
-	to := p.addr
-	if o.attempt%2 == 0 {
-		to = p.home // it may have moved for a while and be back
-	}
-	e.sendHello(p, to, out)
+	e.sendHello(p, p.helloTo(o.attempt), out)
 	if o.attempt%2 == 0 {
 		e.nextKey(o) // the denial may have got lost
 	}
+}
+
+// helloTo returns where an attempt goes: to where the peer was last, or to where it belongs, for it
+// may have moved for a while and be back.
+func (p *peer) helloTo(attempt uint64) netip.AddrPort {
+	if attempt%2 == 0 {
+		return p.home
+	}
+	return p.addr
 }
 
 func (e *Endpoint) sendHello(p *peer, to netip.AddrPort, out *Effects) {
@@ -147,11 +155,12 @@ func (e *Endpoint) onHello(now time.Duration, from netip.AddrPort, d []byte, h *
 	}
 	o := e.offerTo(&r)
 	if o == nil {
-		if o = e.newOffer(&r); o == nil {
+		if o = e.newOffer(&r, from); o == nil {
 			e.drop(ReasonForged)
 			return
 		}
 	}
+	o.scattered = o.scattered || from != o.addr
 	e.sendPadded(from, wire.DatagramHeader{Type: wire.DatagramHelloAck, To: r.hello.Session, Number: h.Number},
 		o.answer, wire.HelloAckBinding(r.hello.Sender.Nonce), out)
 }
@@ -205,14 +214,14 @@ func (e *Endpoint) offerTo(r *request) *offer {
 
 // newOffer makes an offer, in place of the oldest one. It returns nil if the peer's part of the
 // handshake allows none.
-func (e *Endpoint) newOffer(r *request) *offer {
+func (e *Endpoint) newOffer(r *request, from netip.AddrPort) *offer {
 	offers, turn := e.offersOf(r.hello.Sender.ID)
 	o := &offers[*turn%len(offers)]
 	*turn++
 	e.withdraw(o)
 	nonce := e.nonce()
 	index := e.indexes.take(e.random(), nil, o)
-	*o = offer{active: true, initiator: r.hello.Sender, index: index, remote: r.hello.Session, nonce: nonce}
+	*o = offer{active: true, initiator: r.hello.Sender, addr: from, index: index, remote: r.hello.Session, nonce: nonce}
 	o.answer = wire.AppendHello(nil, &wire.Hello{
 		Session: index, Sender: e.end(nonce), Target: r.hello.Sender.ID, Echo: r.hello.Sender.Nonce,
 	})
@@ -256,7 +265,7 @@ func (e *Endpoint) withdrawOffers(p *peer) {
 
 // onHelloAck begins the session that a peer offers. Its checksum shows that it answers our HELLO,
 // and in secure mode its message that the peer has the key.
-func (e *Endpoint) onHelloAck(now time.Duration, from netip.AddrPort, d []byte, h *wire.DatagramHeader, payload []byte) {
+func (e *Endpoint) onHelloAck(now time.Duration, d []byte, h *wire.DatagramHeader, payload []byte) {
 	var hello wire.Hello
 	entry := e.indexes.find(h.To)
 	if entry == nil || entry.peer == nil || !entry.peer.opening.active || entry.peer.opening.index != h.To {
@@ -284,16 +293,17 @@ func (e *Endpoint) onHelloAck(now time.Duration, from netip.AddrPort, d []byte, 
 		e.drop(ReasonWrongTarget)
 	default:
 		answered, sentAt := h.Number == o.attempt, o.sentAt
-		e.beginSession(now, p, &terms{true, h.To, hello.Session, e.end(o.nonce), hello.Sender, from, sealed})
+		e.beginSession(now, p, &terms{true, h.To, hello.Session, e.end(o.nonce), hello.Sender, p.helloTo(h.Number), true, sealed})
 		if answered {
 			p.session.rtt.sample(now-sentAt, 0)
 		}
 	}
 }
 
-// confirm puts an offer in force, of which a datagram has come. It tells whether the session is
+// confirm puts an offer in force, of which a datagram has come. That shows that the peer has got the
+// answer to its HELLO, and so where it is, unless the answer went to several addresses. It tells whether the session is
 // the one that the peer shall have.
-func (e *Endpoint) confirm(now time.Duration, o *offer, from netip.AddrPort) bool {
+func (e *Endpoint) confirm(now time.Duration, o *offer) bool {
 	p := e.find(o.initiator.ID)
 	if p == nil {
 		p = e.addClient(now, o.initiator.ID)
@@ -302,7 +312,7 @@ func (e *Endpoint) confirm(now time.Duration, o *offer, from netip.AddrPort) boo
 		e.drop(ReasonCrossedOpen)
 		return false
 	}
-	t := terms{false, o.index, o.remote, e.end(o.nonce), o.initiator, from, o.seal}
+	t := terms{false, o.index, o.remote, e.end(o.nonce), o.initiator, o.addr, !o.scattered, o.seal}
 	e.indexes.find(o.index).peer, e.indexes.find(o.index).offer = p, nil
 	*o = offer{}
 	e.beginSession(now, p, &t)

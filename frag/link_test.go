@@ -30,8 +30,10 @@ type lab struct {
 	damage func(b []byte)
 	// filter tells whether a datagram passes; nil passes all.
 	filter func(from, to *end, b []byte) bool
-	trace  *xxhash.Digest
-	sent   int
+	// watch sees an end with all that it is about to send; it may be nil.
+	watch func(from *end)
+	trace *xxhash.Digest
+	sent  int
 	// keys are those of ends that are added; none for plain mode.
 	keys []noise.Key
 }
@@ -134,6 +136,9 @@ func (l *lab) collect(n *end) {
 			continue
 		}
 		n.got = append(n.got, message{m.From, bytes.Clone(m.Bytes)})
+	}
+	if l.watch != nil {
+		l.watch(n)
 	}
 	for _, d := range n.out.Datagrams {
 		if len(d.Bytes) > wire.DatagramMax {

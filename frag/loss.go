@@ -116,6 +116,7 @@ func (e *Endpoint) probe(now time.Duration, p *peer) {
 	s.backoff++
 	s.probes = 2
 	s.askedAt = now
+	s.move.wanted = s.move.to.IsValid()
 	for range s.probes {
 		if n := s.sent.firstFlying(); n < s.sent.next {
 			e.lose(now, p, n)

@@ -15,8 +15,8 @@ var (
 // pack fills one datagram for the peer and tells whether there was anything to send.
 func (e *Endpoint) pack(now time.Duration, p *peer, out *Effects) bool {
 	s := &p.session
-	if !s.sent.hasRoom() {
-		s.received.due = Never // the peer has to acknowledge first
+	if !s.sent.hasRoom() || s.mute {
+		s.received.due = Never // the peer has to acknowledge first, or to show where it is
 		return false
 	}
 	head, tail := s.seal.headAndTail()
@@ -81,6 +81,9 @@ func (s *session) onPacked(now time.Duration, size, frames int, state sentState,
 // of a slot, or of lane 0 or 1.
 func (e *Endpoint) packFrames(p *peer, b []byte) (_ []byte, urgent bool) {
 	s := &p.session
+	if s.token != 0 && cap(b)-len(b) >= wire.PathFrameSize {
+		b, s.token = wire.AppendResponse(b, s.token), 0
+	}
 	allowed := s.control.window() - s.sent.bytes
 	if s.probes > 0 {
 		allowed = 1

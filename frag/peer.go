@@ -11,7 +11,7 @@ import (
 // for it belongs to it; how it gets there is the matter of its session.
 type peer struct {
 	id   wire.Peer
-	addr netip.AddrPort // where its last session was
+	addr netip.AddrPort // where it was proven to be last
 	home netip.AddrPort // where the configuration says that it is
 	// number is the replica's place in the endpoint's list; -1 for a client.
 	number int

@@ -37,6 +37,11 @@ type session struct {
 	probes, backoff int
 	// ping: a PING is wanted if there is nothing else to send.
 	ping bool
+	// move is where the peer may be now. mute: its address is not proven yet, so that nothing is
+	// sent but to prove it. token is what a PATH_CHALLENGE of the peer wants back, or 0.
+	move  move
+	mute  bool
+	token uint64
 	// askedAt is when something was sent last that asks for an acknowledgement.
 	askedAt time.Duration
 	// heardAt is when the peer was heard, silentFrom since when it owes us a sign of life.
@@ -50,6 +55,7 @@ type terms struct {
 	index, remoteIndex wire.SessionIndex
 	local, remote      wire.End
 	addr               netip.AddrPort
+	proven             bool  // the address
 	seal               *seal // nil in plain mode
 }
 
@@ -75,7 +81,10 @@ func (e *Endpoint) beginSession(now time.Duration, p *peer, t *terms) {
 	s.control.begin()
 	s.reorder, s.lossAt, s.probes, s.backoff, s.ping = reorderMin, Never, 0, 0, true
 	s.askedAt, s.heardAt, s.silentFrom, s.packed = now, now, now, 0
-	p.addr = t.addr
+	s.move, s.mute, s.token = move{}, !t.proven, 0
+	if t.proven {
+		p.addr = t.addr
+	}
 	p.denied = 0
 	p.counters.Sessions++
 	e.wake(now, p)
@@ -126,7 +135,7 @@ func (e *Endpoint) onDatagram(now time.Duration, from netip.AddrPort, d []byte, 
 		e.drop(why)
 		return
 	}
-	if entry.offer != nil && !e.confirm(now, entry.offer, from) {
+	if entry.offer != nil && !e.confirm(now, entry.offer) {
 		return
 	}
 	p := e.indexes.find(h.To).peer
@@ -171,7 +180,7 @@ func (e *Endpoint) onFrames(now time.Duration, p *peer, from netip.AddrPort, siz
 	p.counters.Received++
 	p.counters.ReceivedBytes += uint64(size)
 	if s.received.isNewest(h.Number) {
-		p.addr = from
+		e.heardFrom(p, from, size)
 	}
 	inOrder := s.received.add(now, h.Number)
 	if asks {
@@ -205,6 +214,10 @@ func (e *Endpoint) onFrame(now time.Duration, p *peer, f *wire.Frame, out *Effec
 		return e.onData(p, &f.Data, out)
 	case wire.FrameLatest:
 		e.onLatest(p, &f.Latest, out)
+	case wire.FrameChallenge:
+		p.session.token, p.ready = f.Token, true
+	case wire.FrameResponse:
+		e.arrive(p, f.Token)
 	}
 	return 0
 }

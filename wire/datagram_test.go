@@ -251,7 +251,7 @@ func TestDatagramLayout(t *testing.T) {
 	sizes := map[string]int{"u8": 1, "u16": 2, "u32": 4, "u64": 8, "cookie": 16}
 	want := []int{
 		DatagramHeaderSize, greetingLength, helloLength, denialLength, resetLength, len(AppendPing(nil)),
-		ackHeaderSize, DataHeaderSize, LatestHeaderSize,
+		ackHeaderSize, DataHeaderSize, LatestHeaderSize, PathFrameSize, PathFrameSize,
 	}
 	sections := DescribeDatagram()
 	if len(sections) != len(want) {

@@ -22,9 +22,14 @@ const (
 	FrameData FrameType = 3
 	// FrameLatest carries the message of a slot, in which a newer one replaces an older one.
 	FrameLatest FrameType = 4
+	// FrameChallenge asks for a FrameResponse with the same token.
+	FrameChallenge FrameType = 5
+	// FrameResponse shows that a FrameChallenge has arrived.
+	FrameResponse FrameType = 6
 )
 
-var frameTypeNames = [...]string{FramePing: "PING", FrameAck: "ACK", FrameData: "DATA", FrameLatest: "LATEST"}
+var frameTypeNames = [...]string{FramePing: "PING", FrameAck: "ACK", FrameData: "DATA", FrameLatest: "LATEST",
+	FrameChallenge: "PATH_CHALLENGE", FrameResponse: "PATH_RESPONSE"}
 
 func (t FrameType) String() string { return name(frameTypeNames[:], int(t), "frame") }
 
@@ -43,6 +48,8 @@ const (
 	// DataHeaderSize and LatestHeaderSize are what a DATA and a LATEST frame add to their bytes.
 	DataHeaderSize   = 20
 	LatestHeaderSize = 12
+	// PathFrameSize is the length of a PATH_CHALLENGE and of a PATH_RESPONSE.
+	PathFrameSize = 12
 	// SingleMax bounds a message that one DATA frame carries whole, and LatestMax one in a slot.
 	SingleMax = DatagramMax - Overhead - DataHeaderSize
 	LatestMax = DatagramMax - Overhead - LatestHeaderSize
@@ -60,6 +67,8 @@ type Frame struct {
 	Ack    Ack
 	Data   Data
 	Latest Latest
+	// Token is that of a PATH_CHALLENGE or PATH_RESPONSE. It is not 0.
+	Token uint64
 }
 
 // Data is a fragment of a message, or the whole of one.
@@ -151,6 +160,16 @@ func AppendLatest(dst []byte, l *Latest) []byte {
 	return append(dst, l.Bytes...)
 }
 
+// AppendChallenge appends a PATH_CHALLENGE frame.
+func AppendChallenge(dst []byte, token uint64) []byte {
+	return binary.LittleEndian.AppendUint64(append(dst, byte(FrameChallenge), 0, 0, 0), token)
+}
+
+// AppendResponse appends a PATH_RESPONSE frame.
+func AppendResponse(dst []byte, token uint64) []byte {
+	return binary.LittleEndian.AppendUint64(append(dst, byte(FrameResponse), 0, 0, 0), token)
+}
+
 // DecodeFrame decodes the first frame of b, which is not empty, and returns what follows it.
 func DecodeFrame(b []byte, f *Frame) (rest []byte, err error) {
 	f.Type = FrameType(b[0])
@@ -163,8 +182,20 @@ func DecodeFrame(b []byte, f *Frame) (rest []byte, err error) {
 		return f.Data.decode(b)
 	case FrameLatest:
 		return f.Latest.decode(b)
+	case FrameChallenge, FrameResponse:
+		return f.decodeToken(b)
 	}
 	return nil, ErrFrame
+}
+
+func (f *Frame) decodeToken(b []byte) ([]byte, error) {
+	if len(b) < PathFrameSize || b[1]|b[2]|b[3] != 0 {
+		return nil, ErrFrame
+	}
+	if f.Token = binary.LittleEndian.Uint64(b[4:]); f.Token == 0 {
+		return nil, ErrFrame
+	}
+	return b[PathFrameSize:], nil
 }
 
 func (d *Data) decode(b []byte) ([]byte, error) {

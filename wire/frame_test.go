@@ -80,6 +80,7 @@ func frameCases() []frameCase {
 		return b
 	}
 	latest := AppendLatest(nil, &Latest{Key: 31, Seq: 1, Bytes: []byte("x")})
+	challenge := AppendChallenge(nil, 77)
 	return []frameCase{
 		{"fragment", data(func(d *Data) {}), true},
 		{"end of the message", data(func(d *Data) { d.Cell, d.Bytes = 17, make([]byte, 77) }), true},
@@ -106,7 +107,13 @@ func frameCases() []frameCase {
 		{"range down to 0", patch(ack, 18, 99), true},
 		{"too many ranges", patch(append(bytes.Clone(ack), make([]byte, 400)...), 1, AckRangesMax), false},
 		{"type 0", []byte{0}, false},
-		{"type 5", []byte{5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, false},
+		{"challenge", challenge, true},
+		{"response", AppendResponse(nil, 1<<63), true},
+		{"a challenge with token 0", AppendChallenge(nil, 0), false},
+		{"a response with token 0", AppendResponse(nil, 0), false},
+		{"a challenge with a first zero that is none", patch(challenge, 1, 1), false},
+		{"a challenge with a last zero that is none", patch(challenge, 3, 1), false},
+		{"type 7", []byte{7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, false},
 	}
 }
 
@@ -144,6 +151,10 @@ func FuzzFrames(f *testing.F) {
 				again = AppendData(nil, &frame.Data)
 			case FrameLatest:
 				again = AppendLatest(nil, &frame.Latest)
+			case FrameChallenge:
+				again = AppendChallenge(nil, frame.Token)
+			case FrameResponse:
+				again = AppendResponse(nil, frame.Token)
 			case FrameAck:
 				all := ranges(frame.Ack)
 				for i, r := range all {

@@ -51,7 +51,13 @@ func DescribeDatagram() []Section {
 			{"seq", "u64", "increases with every message of the slot, from 1 or above"},
 			{"bytes", "bytes", "the message"},
 		}},
+		{"Frame 5: PATH_CHALLENGE", "Asks whether the peer gets what is sent to an address.", pathFields("5", "drawn at random for each address, not 0")},
+		{"Frame 6: PATH_RESPONSE", "Answers a PATH_CHALLENGE.", pathFields("6", "as in the PATH_CHALLENGE")},
 	}
+}
+
+func pathFields(number, token string) []Field {
+	return []Field{{"type", "u8", number}, {"zero", "u8", "0"}, {"zeros", "u16", "0"}, {"token", "u64", token}}
 }
 
 func describe(walk func(*coder)) []Field {

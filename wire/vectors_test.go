@@ -241,6 +241,8 @@ func frameObject(f *Frame) object {
 			member{"cell", d.Cell}, member{"total", d.Total}, member{"bytes", digits(d.Bytes)})
 	case FrameLatest:
 		return append(o, member{"key", f.Latest.Key}, member{"seq", decimal(f.Latest.Seq)}, member{"bytes", digits(f.Latest.Bytes)})
+	case FrameChallenge, FrameResponse:
+		return append(o, member{"token", decimal(f.Token)})
 	}
 	return o
 }

@@ -1,10 +1,10 @@
 package noise
 
 const (
-	windowBits = 16384
-	// WindowSize is how far below the highest number so far a number may be and count as new.
-	// The bits are used in words, of which one is being vacated (RFC 6479).
-	WindowSize = windowBits - 64
+	// WindowSize is how far below the highest number so far a number must be to count as old.
+	WindowSize = 16384
+	// windowBits has a word more: bits are used in words, of which one is being vacated (RFC 6479).
+	windowBits = WindowSize + 64
 )
 
 // A window remembers which of the last numbers were used.

@@ -162,6 +162,10 @@ def frame(r):
         r.need(not flags & ~0b100011 and length and id and total <= BOUNDS["MessageMax"] + 8 and end <= total)
         r.need(length == total if whole else total > 8 and (end == total or length % 64 == 0))
         return {"frame": "DATA", "lane": flags & 3, "whole": whole, "id": str(id), "cell": cell, "total": total, "bytes": text(data)}
+    if kind in (5, 6):
+        zeros, token = r.take(3), r.number("u64")
+        r.need(not any(zeros) and token)
+        return {"frame": "PATH_CHALLENGE" if kind == 5 else "PATH_RESPONSE", "token": str(token)}
     r.need(kind == 4)
     key, length, seq = (r.number(k) for k in ("u8", "u16", "u64"))
     r.need(key <= 31 and seq)

@@ -1,0 +1,205 @@
+package frag
+
+import (
+	"bytes"
+	"net/netip"
+	"testing"
+	"time"
+
+	"vrnode/frag/noise"
+	"vrnode/wire"
+)
+
+// A third is somebody who did not ask for anything, at an address that an attacker forges. It keeps
+// the account of what one end gets from there and sends there.
+type third struct {
+	t       *testing.T
+	addr    netip.AddrPort
+	in, out int
+}
+
+func newThird(t *testing.T) *third { return &third{t: t, addr: addressOf(250)} }
+
+// pass hands a datagram to an end as if it came from the third.
+func (v *third) pass(l *lab, to *end, d []byte) {
+	v.in += len(d)
+	to.Step(l.now, v.addr, bytes.Clone(d), &to.out)
+	l.collect(to)
+}
+
+// see looks at what an end is about to send.
+func (v *third) see(n *end) {
+	v.t.Helper()
+	for _, d := range n.out.Datagrams {
+		if d.Addr == v.addr {
+			v.out += len(d.Bytes)
+		}
+	}
+	if v.out > amplificationMax*v.in {
+		v.t.Fatalf("%d bytes to somebody who sent %d", v.out, v.in)
+	}
+}
+
+// watch has see look at all that an end sends from now on.
+func (v *third) watch(l *lab, n *end) { l.watch = func(from *end) { v.see(from) } }
+
+// TestNobodyElseIsFlooded: who passes datagrams of a session on under the address of somebody else
+// does not have that one flooded, nor takes anything from the session.
+func TestNobodyElseIsFlooded(t *testing.T) {
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		l := newLabWith(t, 1, keys, 1, 2)
+		a, b := l.ends[0], l.ends[1]
+		l.connect(a, b)
+		v := newThird(t)
+		v.watch(l, a)
+		l.filter = func(from, to *end, d []byte) bool {
+			if from == b && typeOf(d) == wire.DatagramData {
+				v.pass(l, a, d) // the attacker is faster
+			}
+			return true
+		}
+		want := text(1, 1<<20)
+		a.Send(l.now, 2, 3, want)
+		l.run(20*time.Second, func() bool { return len(b.got) == 1 })
+		if !bytes.Equal(b.got[0].bytes, want) || a.counters(2).Sessions != 1 || v.in == 0 || v.out == 0 {
+			t.Errorf("%d sessions; %d bytes from the address and %d to it", a.counters(2).Sessions, v.in, v.out)
+		}
+		if s, _ := a.PeerStats(2); s.Addr != b.addr {
+			t.Errorf("the peer is said to be at %v", s.Addr)
+		}
+	})
+}
+
+// TestNobodyElseIsFloodedInANewSession: the same while the session is opened, when nothing is known
+// of the peer.
+func TestNobodyElseIsFloodedInANewSession(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		hello, data bool // what the attacker passes on
+		withheld    bool // and what of it is DATA arrives nowhere else
+		answers     int
+	}{
+		{"HELLO", true, false, false, 1},
+		{"DATA", false, true, false, 1},
+		{"all of it", true, true, false, 1},
+		{"DATA, withheld", false, true, true, 1},
+		{"all of it, withheld", true, true, true, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBothModes(t, func(t *testing.T, keys []noise.Key) {
+				l := newLabWith(t, 1, keys, 1, 2)
+				a := l.ends[0]
+				client := l.add(wire.ClientPeer(1<<40, 0), 0, 5, 1, 2)
+				v := newThird(t)
+				v.watch(l, a)
+				passed := 0
+				l.filter = func(from, to *end, d []byte) bool {
+					data := typeOf(d) == wire.DatagramData
+					if from == client && (c.hello && typeOf(d) == wire.DatagramHello || c.data && data) {
+						if passed++; passed > 10 && !c.withheld {
+							return true // whoever is faster all the time keeps the peers apart
+						}
+						v.pass(l, a, d)
+						return !data || !c.withheld
+					}
+					return true
+				}
+				a.onMessage = func(m Delivery) {
+					if m.From == client.id {
+						a.Send(l.now, client.id, 2, text(2, 300_000))
+					}
+				}
+				client.Send(0, 1, 2, []byte("request"))
+				if c.withheld {
+					l.pass(20 * time.Second)
+					if v.in == 0 || v.out == 0 || len(client.got) != c.answers {
+						t.Errorf("%d bytes from the address and %d to it, %d answers", v.in, v.out, len(client.got))
+					}
+					return
+				}
+				l.run(10*time.Second, func() bool { return len(client.got) == 1 })
+				if s, _ := a.PeerStats(client.id); s.Addr != client.addr || s.Sessions != 1 {
+					t.Errorf("%d sessions, the client is said to be at %v", s.Sessions, s.Addr)
+				}
+			})
+		})
+	}
+}
+
+// TestMoveIsProvenOnce: a peer that has moved gets one PATH_CHALLENGE after the other until one
+// arrives, and then everything.
+func TestMoveIsProvenOnce(t *testing.T) {
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		l := newLabWith(t, 1, keys, 1, 2)
+		a, b := l.ends[0], l.ends[1]
+		l.connect(a, b)
+		old := b.addr
+		b.addr = addressOf(200)
+		lost := 0
+		l.filter = func(from, _ *end, _ []byte) bool {
+			if from == a && lost < 2 { // all that can find it is a challenge
+				lost++
+				return false
+			}
+			return true
+		}
+		b.Send(l.now, 1, 1, []byte("moved"))
+		l.run(time.Second, func() bool { return len(a.got) == 1 })
+		if s, _ := a.PeerStats(2); s.Addr != old {
+			t.Errorf("the peer is believed to be at %v", s.Addr)
+		}
+		a.Send(l.now, 2, 3, text(1, 200_000))
+		l.run(5*time.Second, func() bool { return len(b.got) == 1 })
+		if s, _ := a.PeerStats(2); s.Addr != b.addr || s.Sessions != 1 || lost != 2 {
+			t.Errorf("%d sessions, the peer is said to be at %v", s.Sessions, s.Addr)
+		}
+		if m := &a.session(2).move; m.to.IsValid() || a.session(2).mute {
+			t.Errorf("the move is not over: %+v", m)
+		}
+	})
+}
+
+// TestForgedPathResponse: a token that was not sent to the address proves nothing.
+func TestForgedPathResponse(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.connect(a, b)
+	s := a.session(2)
+	elsewhere := addressOf(200)
+	from := func(addr netip.AddrPort, frame []byte) {
+		a.Step(l.now, addr, b.session(1).datagram(frame), &a.out)
+	}
+	from(elsewhere, wire.AppendPing(nil))
+	token := s.move.token
+	for _, wrong := range []uint64{1, token + 1} {
+		from(elsewhere, wire.AppendResponse(nil, wrong))
+	}
+	from(addressOf(201), wire.AppendPing(nil)) // another move
+	from(addressOf(201), wire.AppendResponse(nil, token))
+	if a.find(2).addr != b.addr {
+		t.Errorf("the peer is believed to be at %v", a.find(2).addr)
+	}
+	from(addressOf(201), wire.AppendResponse(nil, s.move.token))
+	if a.find(2).addr != addressOf(201) {
+		t.Errorf("the peer is believed to be at %v", a.find(2).addr)
+	}
+}
+
+// TestChallengesAreBounded: nothing is heard any more, so an end asks again and again, but not at an
+// address from which little has come.
+func TestChallengesAreBounded(t *testing.T) {
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		l := newLabWith(t, 1, keys, 1, 2)
+		a, b := l.ends[0], l.ends[1]
+		l.connect(a, b)
+		v := newThird(t)
+		v.watch(l, a)
+		l.filter = func(_, _ *end, _ []byte) bool { return false }
+		v.pass(l, a, b.session(1).datagram(wire.AppendPing(nil)))
+		a.Send(l.now, 2, 1, []byte("x"))
+		l.pass(silenceMax - time.Second)
+		if a.counters(2).Probes < 5 || v.out == 0 {
+			t.Errorf("%d probes, %d bytes to the address", a.counters(2).Probes, v.out)
+		}
+	})
+}
