@@ -37,14 +37,14 @@ Beside the bulk goes a ping every millisecond, which shows what a vote would hav
 of the duration goes before each measurement, and is not counted. Lost datagrams, fragments that were sent
 again, the round-trip time and the window are those of the end that sends the larger messages.
 
-The listener answers whoever asks, as replicas do: run it where you would run it without a password.
+Both ends need the same key, in --key-file; without one the listener answers whoever asks.
 
 Exit code 1: interrupted; what was measured until then is printed. 3: the other end does not answer, or
 has stopped to.`,
-		Example: `  vrnode link --listen :7000                      # on 10.0.0.1
-  vrnode link --to 10.0.0.1:7000                  # on the other host
-  vrnode link --to 10.0.0.1:7000 --measure ping --size 256 --duration 1m
-  vrnode link --to 10.0.0.1:7000 --measure up,down -o json`,
+		Example: `  vrnode link --key-file link.key --listen :7000          # on 10.0.0.1
+  vrnode link --key-file link.key --to 10.0.0.1:7000      # on the other host
+  vrnode link --insecure --to 10.0.0.1:7000 --measure ping --size 256 --duration 1m
+  vrnode link --insecure --to 10.0.0.1:7000 --measure up,down -o json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return l.run(cmd) },
 	}
@@ -54,6 +54,7 @@ has stopped to.`,
 	}
 	cmd.Flags().StringVar(&l.listen, "listen", "", "answer at this HOST:PORT, until interrupted; no HOST means every address")
 	cmd.Flags().StringVar(&l.to, "to", "", "measure the link to the HOST:PORT of a listener")
+	l.keyring.addTo(cmd, "a key that the other end has too")
 	cmd.Flags().StringSliceVar(&l.phases, "measure", phases, "what to measure")
 	cmd.Flags().IntVar(&l.size, "size", 64, "bytes of a ping")
 	cmd.Flags().IntSliceVar(&l.sizes, "sizes", []int{64, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20}, "bytes of the messages of the sweep")
@@ -65,7 +66,8 @@ has stopped to.`,
 
 // A linker is what the flags of link say.
 type linker struct {
-	listen, to        string
+	listen, to string
+	keyring
 	phases            []string
 	size              int
 	sizes             []int
@@ -79,7 +81,15 @@ func (l *linker) run(cmd *cobra.Command) error {
 		return usage("--listen or --to is missing: run vrnode link --listen :7000 on one host, and vrnode link --to HOST:7000 on the other")
 	case l.listen != "" && l.to != "":
 		return usage("--listen and --to are the two ends of a link: give one of them")
-	case l.listen != "":
+	}
+	at := l.listen + l.to
+	if !isExposed(at) {
+		at = ""
+	}
+	if err := l.keyring.check(at, "both ends"); err != nil {
+		return err
+	}
+	if l.listen != "" {
 		return l.serve(cmd.Context(), cmd.ErrOrStderr())
 	}
 	if err := l.check(); err != nil {
@@ -114,7 +124,7 @@ func (l *linker) check() error {
 // ---- the end that answers
 
 func (l *linker) serve(ctx context.Context, talk io.Writer) error {
-	listener, err := linktest.Listen(l.listen)
+	listener, err := linktest.Listen(l.listen, l.keys...)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("--listen: %s is in use by another process", l.listen)
@@ -126,7 +136,10 @@ func (l *linker) serve(ctx context.Context, talk io.Writer) error {
 	if advice := listener.Advice(); advice != "" {
 		fmt.Fprintln(talk, advice)
 	}
-	fmt.Fprintf(talk, "listening on %v; measure with: vrnode link --to HOST:%d\n", listener.Addr(), listener.Addr().Port())
+	fmt.Fprintf(talk, "listening on %v; measure with: vrnode link%s --to HOST:%d\n", listener.Addr(), l.flags(), listener.Addr().Port())
+	if l.insecure {
+		fmt.Fprintln(talk, "without a key: whoever reaches this address can have it send as much as it can")
+	}
 	return listener.Serve(ctx, func(from netip.AddrPort) { fmt.Fprintf(talk, "%v measures\n", from) })
 }
 
@@ -134,7 +147,7 @@ func (l *linker) serve(ctx context.Context, talk io.Writer) error {
 
 func (l *linker) measure(cmd *cobra.Command) error {
 	cfg := linktest.Config{
-		To: l.to, Duration: l.duration.get(), Patience: l.timeout.get(), Size: l.size, Sizes: l.sizes,
+		To: l.to, Duration: l.duration.get(), Patience: l.timeout.get(), Size: l.size, Sizes: l.sizes, Keys: l.keys,
 	}
 	for _, p := range linktest.Phases { // in their order, whatever that of the flag
 		if slices.Contains(l.phases, string(p)) {
@@ -159,6 +172,8 @@ func (l *linker) measure(cmd *cobra.Command) error {
 // explain says what to do about a link that fails.
 func (l *linker) explain(r *linktest.Report, err error) error {
 	switch {
+	case errors.Is(err, linktest.ErrDenied):
+		return unavailable("%s %v\n%s", l.to, r.Denied, l.remedy(r.Denied))
 	case errors.Is(err, linktest.ErrNobody) && r.Received > 0:
 		return unavailable("something at %s sends datagrams, but it is not the listener of this version of vrnode (%d sent, %d received): "+
 			"is vrnode link --listen what runs there?", l.to, r.Sent, r.Received)
@@ -171,6 +186,17 @@ func (l *linker) explain(r *linktest.Report, err error) error {
 		return unavailable("%w; what is printed was measured before", err)
 	}
 	return err
+}
+
+// remedy says what to do about an end that refuses to talk.
+func (l *linker) remedy(why wire.Denied) string {
+	switch why {
+	case wire.DeniedPlain, wire.DeniedSealed, wire.DeniedKey:
+		return "Both ends need a --key-file with the same key, or none."
+	case wire.DeniedVersion:
+		return "Run the same version of vrnode at both ends."
+	}
+	return "Is vrnode link --listen what runs there?"
 }
 
 // linkBarMax is the length of the bar in its own units.

@@ -40,8 +40,8 @@ func endWith(parent int) {
 //	until PATTERN COMMAND ARG…
 //
 // which repeats a command until its standard output is as wanted: on a busy machine a group may be
-// changing its view at any time. $PEERS are three addresses on which nobody listens; $PEER1 is the first
-// of them.
+// changing its view at any time. $PEERS are three addresses on which nobody listens; $PEER1 and
+// $PEER2 are the first of them.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
@@ -53,6 +53,7 @@ func TestScript(t *testing.T) {
 			}
 			env.Setenv("PEERS", peersText(addresses))
 			env.Setenv("PEER1", addresses[0])
+			env.Setenv("PEER2", addresses[1])
 			return nil
 		},
 		RequireExplicitExec: true,

@@ -102,7 +102,7 @@ func (s *server) run(ctx context.Context, machine vr.StateMachine) error {
 		s.log.Warn("without a key: whoever reaches this replica can read and forge everything", "replica", s.id, "address", exposed)
 	}
 	hangUp := make(chan os.Signal, 1)
-	if s.group.keyFile != "" {
+	if s.group.file != "" {
 		signal.Notify(hangUp, syscall.SIGHUP)
 		defer signal.Stop(hangUp)
 	}
@@ -136,7 +136,7 @@ func (s *server) explain(err error) error {
 // reread takes the keys that are in the key file now. If something is wrong with it, the keys stay
 // what they are.
 func (s *server) reread(n *node.Node) {
-	keys, err := readKeys(s.group.keyFile)
+	keys, err := readKeys(s.group.file)
 	if err == nil {
 		err = n.SetKeys(keys)
 	}

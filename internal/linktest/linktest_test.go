@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"vrnode/frag"
+	"vrnode/frag/noise"
 	"vrnode/internal/ports"
+	"vrnode/wire"
 )
 
 // listen starts a listener that ends with the test, and returns its address.
-func listen(t *testing.T, met func(netip.AddrPort)) string {
-	l, err := Listen("127.0.0.1:0")
+func listen(t *testing.T, met func(netip.AddrPort), keys ...noise.Key) string {
+	l, err := Listen("127.0.0.1:0", keys...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +67,22 @@ func TestNobodyThere(t *testing.T) {
 	r, err := Measure(t.Context(), Config{To: free[0], Phases: []Phase{Ping}, Duration: time.Hour, Patience: 50 * time.Millisecond, Size: 64})
 	if !errors.Is(err, ErrNobody) || len(r.Rows) != 0 || r.Received != 0 {
 		t.Errorf("%v, %+v", err, r)
+	}
+}
+
+// TestDenied: who has another key than the listener is told so, and with the right one all is well.
+func TestDenied(t *testing.T) {
+	to := listen(t, func(netip.AddrPort) {}, noise.Key{1})
+	cfg := Config{To: to, Phases: []Phase{Ping}, Duration: 20 * time.Millisecond, Patience: time.Minute, Size: 64}
+	for _, c := range []struct {
+		keys []noise.Key
+		want wire.Denied
+	}{{nil, wire.DeniedPlain}, {[]noise.Key{{2}}, wire.DeniedKey}, {[]noise.Key{{2}, {1}}, 0}} {
+		cfg.Keys = c.keys
+		r, err := Measure(t.Context(), cfg)
+		if r == nil || errors.Is(err, ErrDenied) != (c.want != 0) || r.Denied != c.want || (err != nil) != (c.want != 0) {
+			t.Errorf("%v: %v, %+v", c.keys, err, r)
+		}
 	}
 }
 

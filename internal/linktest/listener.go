@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vrnode/frag"
+	"vrnode/frag/noise"
 	"vrnode/wire"
 )
 
@@ -13,12 +14,13 @@ import (
 type Listener struct{ runtime *runtime }
 
 // Listen opens a listener at HOST:PORT; no host means every address of this machine.
-func Listen(hostPort string) (*Listener, error) {
+// With keys, it answers only who has one of them.
+func Listen(hostPort string, keys ...noise.Key) (*Listener, error) {
 	addr, err := resolve(hostPort)
 	if err != nil {
 		return nil, err
 	}
-	r, err := newRuntime(addr, listenerID)
+	r, err := newRuntime(addr, keys, listenerID)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vrnode/frag"
+	"vrnode/frag/noise"
 	"vrnode/wire"
 )
 
@@ -37,6 +38,8 @@ type Config struct {
 	// Size is the size of a ping, Sizes are those of the sweep, in bytes.
 	Size  int
 	Sizes []int
+	// Keys are none, or one that the listener has too.
+	Keys []noise.Key
 	// Progress is called a few times a second, if it is not nil.
 	Progress func(Progress)
 }
@@ -54,6 +57,8 @@ type Progress struct {
 var (
 	// ErrNobody: there never was an answer.
 	ErrNobody = errors.New("nobody answers")
+	// ErrDenied: the other end refuses to talk; the report says why.
+	ErrDenied = errors.New("the other end refuses to talk")
 	// ErrSilent: the answers have stopped.
 	ErrSilent = errors.New("the other end has stopped answering")
 	// ErrRestarted: the session was lost, and with it what was under way.
@@ -70,7 +75,7 @@ func Measure(ctx context.Context, cfg Config) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := newRuntime(anywhere(to), wire.ClientPeer(random(), 0), frag.Address{ID: listenerID, Addr: to})
+	r, err := newRuntime(anywhere(to), cfg.Keys, wire.ClientPeer(random(), 0), frag.Address{ID: listenerID, Addr: to})
 	if err != nil {
 		return nil, err
 	}

@@ -232,6 +232,8 @@ func (m *meter) look(now time.Duration) {
 		m.heard, m.heardAt = stats.Received, now
 	}
 	switch {
+	case len(m.transport.Denials()) > 0:
+		m.err, m.report.Denied = ErrDenied, m.transport.Denials()[0].Why
 	case stats.Sessions > 1:
 		m.err = ErrRestarted
 	case now < m.heardAt+m.patience:

@@ -1,6 +1,10 @@
 package linktest
 
-import "time"
+import (
+	"time"
+
+	"vrnode/wire"
+)
 
 // A Report is what a measurement has found. What was not measured is missing in it.
 type Report struct {
@@ -13,6 +17,8 @@ type Report struct {
 	Rows        []Row  `json:"rows"`
 	Sent        uint64 `json:"datagrams_sent"`
 	Received    uint64 `json:"datagrams_received"`
+	// Denied is why the other end refuses to talk.
+	Denied wire.Denied `json:"-"`
 	// Advice is what to do about small socket buffers.
 	Advice string `json:"advice,omitempty"`
 }

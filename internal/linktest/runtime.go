@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vrnode/frag"
+	"vrnode/frag/noise"
 	"vrnode/frag/udp"
 	"vrnode/wire"
 )
@@ -51,14 +52,16 @@ type runtime struct {
 	born time.Time
 }
 
-func newRuntime(listen netip.AddrPort, self wire.Peer, peers ...frag.Address) (*runtime, error) {
+func newRuntime(listen netip.AddrPort, keys []noise.Key, self wire.Peer, peers ...frag.Address) (*runtime, error) {
 	conn, err := udp.Listen(listen)
 	if err != nil {
 		return nil, err
 	}
-	endpoint := frag.New(frag.Config{
-		Self: self, Incarnation: wire.Incarnation(time.Now().UnixMicro()), Seed: random(), Replicas: peers,
-	})
+	cfg := frag.Config{
+		Self: self, Incarnation: wire.Incarnation(time.Now().UnixMicro()), Seed: random(), Replicas: peers, Keys: keys,
+	}
+	_, _ = rand.Read(cfg.Entropy[:]) // never fails
+	endpoint := frag.New(cfg)
 	overflowed := func() uint64 { return conn.Stats().Overflowed }
 	return &runtime{transport: transport{endpoint, overflowed}, conn: conn, born: time.Now()}, nil
 }
