@@ -38,9 +38,15 @@ func judge(all answers, group *access) health {
 			h.cluster = a.Cluster
 		}
 	}
-	h.serving = len(normal) >= quorum && has(normal, primaryOf(normal[0]))
+	mixed := groups(answers)
+	h.serving = len(mixed) <= 1 && len(normal) >= quorum && has(normal, primaryOf(normal[0]))
 	if h.serving {
 		h.tolerable = len(normal) - quorum
+	}
+	if len(mixed) > 1 {
+		h.trouble = "these replicas are not of one group: " + strings.Join(mixed, ", ")
+		h.advice = "List the replicas of one group in --peers, with their addresses."
+		return h
 	}
 	h.explain(&all, unlisted(normal, answers), quorum, group)
 	return h
@@ -94,6 +100,20 @@ func (h *health) explain(all *answers, unlisted []string, quorum int, group *acc
 	case len(recovering) > 0:
 		h.trouble = list(recovering, "is", "are") + " recovering"
 	}
+}
+
+// groups says which replicas are members of which group, an item for each group.
+func groups(answers []vr.Answer) (items []string) {
+	var seen []wire.ClusterID
+	for _, a := range answers {
+		if !a.Known || a.Cluster.IsZero() || slices.Contains(seen, a.Cluster) {
+			continue
+		}
+		seen = append(seen, a.Cluster)
+		of := names(answers, func(b *vr.Answer) bool { return b.Known && b.Cluster == a.Cluster })
+		items = append(items, list(of, "belongs", "belong")+" to "+a.Cluster.String())
+	}
+	return items
 }
 
 // refusal says which replicas refuse to talk to this client, and why.

@@ -73,6 +73,17 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// TestJudgeMixed: replicas of two groups are not counted together.
+func TestJudgeMixed(t *testing.T) {
+	all := answersFrom("normal/0 normal/0 normal/0")
+	all[1].Cluster = wire.ClusterID{8}
+	h := judge(answers{replicas: all}, &access{peers: peers{1: "a:1"}})
+	want := "these replicas are not of one group: replicas 1 and 3 belong to 07000000000000000000000000000000, replica 2 belongs to 08"
+	if h.serving || h.tolerable != 0 || !strings.HasPrefix(h.trouble, want) {
+		t.Errorf("%+v", h)
+	}
+}
+
 // TestJudgeUnlisted: a group is not judged by a part of it as if that were the whole.
 func TestJudgeUnlisted(t *testing.T) {
 	all := answersFrom("normal/0 normal/0 normal/0")

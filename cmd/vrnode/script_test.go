@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"vrnode/internal/ports"
+	"vrnode/wire"
 )
 
 // TestMain makes the test binary the command vrnode, too. Such a process ends with the test that
@@ -21,7 +23,26 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"vrnode": func() {
 		go endWith(os.Getppid())
 		main()
-	}})
+	}, "stranger": stranger})
+}
+
+// stranger is a program that answers HELLOs at an address as a replica of another version does.
+func stranger() {
+	go endWith(os.Getppid())
+	conn, err := net.ListenPacket("udp", os.Args[1])
+	if err != nil {
+		panic(err)
+	}
+	b := make([]byte, wire.DatagramMax)
+	for {
+		n, from, err := conn.ReadFrom(b)
+		if err != nil {
+			panic(err)
+		}
+		d := wire.AppendDenial(make([]byte, wire.DatagramHeaderSize), &wire.Denial{Quote: wire.Sum(b[:n]), Why: wire.DeniedVersion})
+		wire.Stamp(d, &wire.DatagramHeader{Type: wire.DatagramDenial, Length: uint16(len(d) - wire.DatagramHeaderSize)}, wire.DenialBinding())
+		conn.WriteTo(d, from)
+	}
 }
 
 func endWith(parent int) {
@@ -40,8 +61,8 @@ func endWith(parent int) {
 //	until PATTERN COMMAND ARG…
 //
 // which repeats a command until its standard output is as wanted: on a busy machine a group may be
-// changing its view at any time. $PEERS are three addresses on which nobody listens; $PEER1 and
-// $PEER2 are the first of them.
+// changing its view at any time. $PEERS are three addresses on which nobody listens; $PEER1,
+// $PEER2 and $PEER3 are each of them. The program stranger is a replica of another version.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
@@ -54,6 +75,7 @@ func TestScript(t *testing.T) {
 			env.Setenv("PEERS", peersText(addresses))
 			env.Setenv("PEER1", addresses[0])
 			env.Setenv("PEER2", addresses[1])
+			env.Setenv("PEER3", addresses[2])
 			return nil
 		},
 		RequireExplicitExec: true,
