@@ -37,7 +37,7 @@ func vectorPath(name string) string { return "testdata/vectors/" + name + ".json
 func vectorFiles(t *testing.T) map[string][]object {
 	return map[string][]object{
 		"hashes": hashVectors(), "datagrams": datagramVectors(t), "frames": frameVectors(),
-		"messages": messageVectors(t), "fragments": fragmentVectors(t),
+		"messages": messageVectors(t), "fragments": fragmentVectors(t), "secure": secureVectors(t),
 	}
 }
 

@@ -11,6 +11,9 @@ import struct
 import sys
 from pathlib import Path
 
+sys.dont_write_bytecode = True  # this is a folder of test data
+import noise
+
 HERE = Path(__file__).parent
 PAGE = (HERE.parent / "PROTOCOL.md").read_text(encoding="utf-8")
 WORD, M64 = 8, (1 << 64) - 1
@@ -208,20 +211,76 @@ def binding(b):
     return xxhash64(struct.pack("<B6Q", 1, *ends)) + (b["from"] == "responder") * 0x9E3779B97F4A7C15 & M64
 
 
-def datagram(data, bind):
+def forged(call, *args):
+    try:
+        return call(*args)
+    except noise.Forged:
+        raise Refused("forged") from None
+
+
+def key_id(key):
+    return str(int.from_bytes(noise.mac(key, b"vrnode key id")[:8], "big"))
+
+
+def handshake(secure, hello):
+    """The handshake that a HELLO has begun, and the fields in it. The datagram has been checked."""
+    r = Reader(hello[24:24 + int.from_bytes(hello[2:4], "little")], "handshake")
+    greeting = r.fields(layout("HELLO"))
+    for key in map(bytes.fromhex, secure["keys"]):
+        if key_id(key) == greeting["key"]:
+            state = noise.Handshake(key, b"vrnode\1")
+            return state, greeting, forged(state.read, r.data)
+    raise Refused("key")
+
+
+def opened(secure, h, data):
+    """The frames of DATA of secure mode, at who has received some numbers with the first key."""
+    numbers, number = [int(n) for n in secure["received"]], int(h["number"])
+    if number in numbers or numbers and number + 16384 <= max(numbers):
+        raise Refused("replayed")
+    state, _, _ = handshake(secure, unhex(secure["hello"]))
+    answer = unhex(secure["hello_ack"])
+    state.read(answer[24:24 + int.from_bytes(answer[2:4], "little")], bytes.fromhex(secure["private"]))
+    key, phase = state.split()[secure["from"] == "responder"], h["flags"] >> 3 & 3
+    if phase > 1:
+        raise Refused("forged")  # neither this key nor the next one
+    for _ in range(phase):
+        key = noise.rekey(key)
+    return forged(noise.unseal, key, number, data[:16], data[16:])[:h["length"]]
+
+
+def inside(secure, kind, data, payload):
+    """The payload of a datagram of secure mode as it is in plain mode."""
+    if kind == "HELLO":
+        return payload[:24] + handshake(secure, data)[2]
+    if kind == "HELLO_ACK":
+        return forged(handshake(secure, unhex(secure["hello"]))[0].read, payload, bytes.fromhex(secure["private"]))
+    if kind == "RESET":
+        fields, code = payload[:-16], payload[-16:]
+        if len(payload) == 36 and code not in [noise.mac(noise.mac(k, b"vrnode RESET"), fields)[:16] for k in map(bytes.fromhex, secure["keys"])]:
+            raise Refused("forged")
+        return fields
+    return payload
+
+
+def datagram(data, bind, secure=None):
     if not 24 <= len(data) <= BOUNDS["DatagramMax"]:
         raise Refused("length")
     h = Reader(data, "length").fields([row[:2] for row in HEADER])
     kind = TYPES.get(h["vt"] & 15)
     sealed = kind == "DATA" and h["flags"] >> 7
     for bad, word in ((h["vt"] >> 4 != 1, "version"), (not kind, "type"), (h["flags"] & (102 if sealed else 126), "flags"),
-                      (h["length"] > len(data) - (32 if sealed else 24), "length"), (h["flags"] >> 7, "sealed"),
-                      (xxhash64(data[:16] + struct.pack("<Q", bind) + data[24:]) != int(h["sum"]), "checksum"),
+                      (h["length"] > len(data) - (32 if sealed else 24), "length"),
+                      ((h["flags"] >> 7) != (secure is not None) and kind != "DENIAL", "plain" if secure else "sealed"),
+                      (not sealed and xxhash64(data[:16] + struct.pack("<Q", bind) + data[24:]) != int(h["sum"]), "checksum"),
                       (kind == "HELLO" and len(data) < 1200, "handshake")):
         if bad:
             raise Refused(word)
     found = {"type": kind, "flags": h["flags"], "length": h["length"], "to": h["to"], "number": h["number"]}
-    r = Reader(data[24:24 + h["length"]], "frame" if kind == "DATA" else "handshake")
+    payload = data[24:24 + h["length"]]
+    if secure:
+        payload = opened(secure, h, data) if sealed else inside(secure, kind, data, payload)
+    r = Reader(payload, "frame" if kind == "DATA" else "handshake")
     if kind == "DATA":
         found["frames"] = []
         try:
@@ -254,17 +313,17 @@ def outcome(v):
         if "frames" in v:
             whole = reassembled(v["frames"])
             return {"incomplete": True} if whole is None else {"message": text(whole)}
-        if "binding" in v:
-            bind = binding(v["binding"])
-            if str(bind) != v["binding"]["value"]:
+        if v.get("of") == "datagram":
+            bind = binding(v["binding"]) if "binding" in v else 0
+            if "binding" in v and str(bind) != v["binding"]["value"]:
                 return {"binding": str(bind)}
-            return {"decoded": datagram(unhex(v["bytes"]), bind)}
+            return {"decoded": datagram(unhex(v["bytes"]), bind, v.get("secure"))}
         return {"decoded": (one_frame if v["of"] == "frame" else message)(unhex(v["bytes"]))}
     except Refused as refused:
         return {"refused": refused.args[0], **{"decoded": d for d in refused.args[1:]}}
 
 
-GIVEN = {"name", "of", "bytes", "before", "entry", "frames", "binding"}
+GIVEN = {"name", "of", "bytes", "before", "entry", "frames", "binding", "secure"}
 
 
 def main(files):
