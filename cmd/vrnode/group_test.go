@@ -370,26 +370,36 @@ func TestKeyFiles(t *testing.T) {
 	}
 	g.vrnode(exitUnavailable, "call", "--key-file", "new.key", "--timeout", "100ms", "read")
 
-	// hangUp has the replicas read the file again, and waits until they have.
-	reads := 0
-	hangUp := func() {
+	// hangUp has the replicas read the file again, and waits until all of them have said something.
+	heard := map[string]int{}
+	hangUp := func(says string) {
 		t.Helper()
 		for _, p := range g.processes {
 			p.Process.Signal(syscall.SIGHUP)
 		}
-		reads += len(g.processes)
-		for end := time.Now().Add(20 * time.Second); strings.Count(g.log.String(), "the key file was read again") < reads; time.Sleep(10 * time.Millisecond) {
+		heard[says] += len(g.processes)
+		for end := time.Now().Add(patience); strings.Count(g.log.String(), says) < heard[says]; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {
-				t.Fatal("the replicas do not read the key file again")
+				t.Fatalf("the replicas do not say %q", says)
 			}
 		}
 	}
+	const read, refused = "the key file was read again", "the keys stay what they are"
+	replace("not a key")
+	hangUp(refused)
+	if err := os.Chmod("group.key", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	hangUp(refused)
+	if err := os.Chmod("group.key", 0o600); err != nil {
+		t.Fatal(err)
+	}
 	replace(fresh + old)
-	hangUp()
+	hangUp(read)
 	g.vrnode(exitDone, "call", "--key-file", "old.key", "add", "1")
 	g.vrnode(exitDone, "call", "--key-file", "new.key", "add", "1")
 	replace(fresh)
-	hangUp()
+	hangUp(read)
 	if out, _ := g.vrnode(exitDone, "call", "--key-file", "new.key", "add", "1"); out != "4\n" {
 		t.Errorf("after the rotation the value is %s", out)
 	}
