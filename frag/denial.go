@@ -57,9 +57,11 @@ func (e *Endpoint) onDenied(now time.Duration, p *peer, denial *wire.Denial) {
 		again = o.cookie != denial.Cookie
 		o.cookie = denial.Cookie
 	case wire.DeniedKey:
-		again = e.nextKey(o)
-	}
-	if !again && denial.Why != wire.DeniedCookie {
+		var all bool
+		if again, all = e.refuseKey(o); all {
+			p.denied = denial.Why
+		}
+	default:
 		p.denied = denial.Why
 	}
 	if again {

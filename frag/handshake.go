@@ -19,10 +19,10 @@ type opening struct {
 	// has asked for.
 	quote  uint64
 	cookie wire.Cookie
-	// key is the place of the key to try next, and tries are the handshakes by the places of their
+	// key is the place of the key to try next, asked of that in the last HELLO, and tries are the handshakes by the places of their
 	// keys; only in secure mode.
-	key   int
-	tries [noise.KeysMax]*try
+	key, asked int
+	tries      [noise.KeysMax]*try
 	// retry is when to send the next HELLO, giveUp when to drop what waits for the session.
 	retry, giveUp time.Duration
 }
@@ -100,6 +100,7 @@ func (e *Endpoint) sendHello(p *peer, to netip.AddrPort, out *Effects) {
 	var payload [helloPayloadMax]byte
 	if e.IsSecure() {
 		t := e.sealedHello(o, &hello)
+		o.asked = o.key
 		greeting.Key = uint64(t.key)
 		o.quote = e.sendPadded(to, h, append(wire.AppendGreeting(payload[:0], &greeting), t.hello...), wire.HelloBinding(), out)
 		return

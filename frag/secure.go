@@ -43,7 +43,7 @@ func (e *Endpoint) SetKeys(now time.Duration, keys []noise.Key) {
 		}
 	}
 	for _, p := range e.replicas {
-		p.opening.key, p.opening.tries = 0, [noise.KeysMax]*try{}
+		p.opening.key, p.opening.tries, p.opening.quote = 0, [noise.KeysMax]*try{}, 0
 		p.denied = 0
 		if p.session.active && e.keyNamed(p.session.seal.key) == nil {
 			e.abandon(p)
@@ -124,8 +124,9 @@ func (e *Endpoint) verify(s *seal, bind wire.Binding, d []byte, h *wire.Datagram
 // A try is a handshake that this end has begun with one of its keys.
 type try struct {
 	noise.Initiator
-	key   noise.KeyID
-	hello []byte
+	key    noise.KeyID
+	hello  []byte
+	denied bool // the peer does not have the key
 }
 
 // sealedHello returns the message of a handshake with the key that is to be tried.
@@ -140,13 +141,27 @@ func (e *Endpoint) sealedHello(o *opening, hello *wire.Hello) *try {
 	return t
 }
 
-// nextKey has another key tried, if there is one. It tells whether that has not been tried before.
-func (e *Endpoint) nextKey(o *opening) bool {
-	if !e.IsSecure() {
-		return false
+// nextKey has the key after that of the last HELLO tried, if there is one.
+func (e *Endpoint) nextKey(o *opening) {
+	if e.IsSecure() {
+		o.key = (o.asked + 1) % len(e.keys)
 	}
-	o.key = (o.key + 1) % len(e.keys)
-	return o.tries[o.key] == nil
+}
+
+// refuseKey notes that the peer does not have the key of the last HELLO, and has the next one tried.
+// It tells whether that was not tried before, and whether the peer has refused all.
+func (e *Endpoint) refuseKey(o *opening) (untried, all bool) {
+	if !e.IsSecure() {
+		return false, false // a lie: there was no key
+	}
+	o.tries[o.asked].denied = true
+	e.nextKey(o)
+	for i := range e.keys {
+		if o.tries[i] == nil || !o.tries[i].denied {
+			return o.tries[o.key] == nil, false
+		}
+	}
+	return false, true
 }
 
 // finish opens the answer to one of the tries.

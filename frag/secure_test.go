@@ -315,6 +315,32 @@ func TestRestartDuringRotation(t *testing.T) {
 	}
 }
 
+// TestOneOfTwoKeys: who has one of two keys is not said to have another one because it was deaf when
+// that was tried, or its answer was on the way.
+func TestOneOfTwoKeys(t *testing.T) {
+	for _, keys := range [][]noise.Key{{oneKey[0], otherKey[0]}, {otherKey[0], oneKey[0]}} {
+		for deaf := range 6 {
+			for _, delay := range []time.Duration{time.Millisecond, 100 * time.Millisecond} { // longer than the first retries
+				l := newLab(t, 1)
+				l.delay = delay
+				a, b := l.addWith(1, keys, 1, 2), l.addWith(2, oneKey, 1, 2)
+				asked := 0
+				l.filter = func(from, _ *end, _ []byte) bool { asked++; return from != a || asked > deaf }
+				a.Send(0, 2, 1, []byte("x"))
+				l.run(5*time.Second, func() bool {
+					if len(a.Denials()) > 0 {
+						t.Fatalf("deaf to %d, at %v: %v", deaf, l.now, a.Denials())
+					}
+					return len(b.got) == 1
+				})
+				if s, _ := a.PeerStats(2); s.Key != oneKey[0].ID() {
+					t.Errorf("the session is by %v", s.Key)
+				}
+			}
+		}
+	}
+}
+
 // ---- floods
 
 // hellos makes HELLOs as strangers can: without a key, or those that they have seen.
