@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"time"
 
+	"vrnode/frag/noise"
 	"vrnode/internal/stack"
 	"vrnode/vr"
 	"vrnode/wire"
@@ -30,6 +32,15 @@ func hostConfig(ids []wire.Peer, self wire.Peer, incarnation wire.Incarnation, s
 	cfg := stack.Config{Self: self, Incarnation: incarnation, Seed: seed}
 	for i, id := range ids {
 		cfg.Replicas = append(cfg.Replicas, stack.Address{ID: id, Addr: addressOf(i)})
+	}
+	return cfg
+}
+
+// withKeys puts a process in secure mode, if there are keys.
+func withKeys(cfg stack.Config, keys []noise.Key) stack.Config {
+	if len(keys) > 0 {
+		cfg.Keys = keys
+		binary.LittleEndian.PutUint64(cfg.Entropy[:], cfg.Seed)
 	}
 	return cfg
 }

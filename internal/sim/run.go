@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"time"
@@ -143,8 +142,7 @@ func (r *run) host(self wire.Peer, incarnation wire.Incarnation) stack.Config {
 		r.secure = cfg.Seed%secureOneIn == secureOneIn-1
 	}
 	if r.secure {
-		cfg.Keys = []noise.Key{{1}}
-		binary.LittleEndian.PutUint64(cfg.Entropy[:], cfg.Seed)
+		return withKeys(cfg, []noise.Key{{1}})
 	}
 	return cfg
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"vrnode/frag/noise"
 	"vrnode/netem/link"
 	"vrnode/vr"
 	"vrnode/wire"
@@ -21,11 +22,15 @@ type Stage struct {
 	ids      []wire.Peer
 	operator int // site
 	booted   int
+	keys     [][]noise.Key // of each replica
 }
 
 // StageConfig says what is on a Stage.
 type StageConfig struct {
 	Replicas, Clients int
+	// Keys are those of the clients, ReplicaKeys those with which each replica begins; none for
+	// plain mode.
+	Keys, ReplicaKeys []noise.Key
 	// Seed is that of all that is left to chance.
 	Seed uint64
 	// Trace gets a line for each event, if it is not nil.
@@ -52,6 +57,7 @@ func NewStage(cfg StageConfig) *Stage {
 	}
 	for i := range cfg.Replicas {
 		s.ids = append(s.ids, wire.Peer(i+1))
+		s.keys = append(s.keys, cfg.ReplicaKeys)
 	}
 	for i := range cfg.Replicas {
 		s.Start(i + 1)
@@ -59,7 +65,7 @@ func NewStage(cfg StageConfig) *Stage {
 	for i := range cfg.Clients {
 		seed := s.seed()
 		self := wire.ClientPeer(seed<<16, 0)
-		s.w.run(cfg.Replicas+i, self, newHost(hostConfig(s.ids, self, wire.Incarnation(seed), seed)))
+		s.w.run(cfg.Replicas+i, self, newHost(withKeys(hostConfig(s.ids, self, wire.Incarnation(seed), seed), cfg.Keys)))
 	}
 	return s
 }
@@ -73,7 +79,7 @@ func (s *Stage) seed() uint64 {
 // Form lets an operator form the group as soon as all replicas answer. It leaves when they have.
 func (s *Stage) Form() {
 	self := wire.ClientPeer(0xf<<60, 0)
-	s.w.run(s.operator, self, newOperatorHost(hostConfig(s.ids, self, 1, s.seed()), wire.ClusterID{1}))
+	s.w.run(s.operator, self, newOperatorHost(withKeys(hostConfig(s.ids, self, 1, s.seed()), s.cfg.Keys), wire.ClusterID{1}))
 }
 
 // Start runs a replica that is down. It has no memory.
@@ -82,7 +88,16 @@ func (s *Stage) Start(replica int) {
 	micros := uint64(1<<32) + uint64(s.w.now.Microseconds()) + uint64(s.booted) // no two runs begin in one µs
 	self := s.ids[replica-1]
 	incarnation := vr.FreshIncarnation(micros, seed, 0)
-	s.w.run(replica-1, self, newHost(hostConfig(s.ids, self, incarnation, seed)))
+	s.w.run(replica-1, self, newHost(withKeys(hostConfig(s.ids, self, incarnation, seed), s.keys[replica-1])))
+}
+
+// SetKeys replaces the keys of a replica, in secure mode.
+func (s *Stage) SetKeys(replica int, keys []noise.Key) {
+	s.keys[replica-1] = keys
+	at := s.w.sites[replica-1]
+	if p, up := at.process.(*hostProcess); up {
+		p.host.Endpoint().SetKeys(s.w.now-at.born, keys)
+	}
 }
 
 // Kill ends a replica, and all that it knew.

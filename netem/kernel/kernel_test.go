@@ -136,9 +136,9 @@ func TestCanDo(t *testing.T) {
 		})
 	}
 	for _, c := range []struct{ missing, want string }{
-		{"", "delay loss duplicate reorder corrupt rate mtu partition one-way pause crash"},
-		{"netem", "rate mtu partition one-way pause crash"},
-		{"tbf", "delay loss duplicate reorder corrupt mtu partition one-way pause crash"},
+		{"", "delay loss duplicate reorder corrupt rate mtu partition one-way pause crash keys"},
+		{"netem", "rate mtu partition one-way pause crash keys"},
+		{"tbf", "delay loss duplicate reorder corrupt mtu partition one-way pause crash keys"},
 		{"nftables", ""},
 		{"ip", ""},
 	} {

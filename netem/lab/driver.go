@@ -39,7 +39,7 @@ type fault struct {
 // An order is one thing that is to be done.
 type order struct {
 	verb verb
-	// site is that of doCrash, doStart, doPause and doResume, links those of doSet, drop that of
+	// site is that of doCrash, doStart, doPause, doResume and doRekey, links those of doSet, drop that of
 	// doDrop and doPass.
 	site  scenario.Site
 	links []scenario.Changed
@@ -56,6 +56,7 @@ const (
 	doStart         // a replica that is down
 	doPause         // a replica, which keeps its memory
 	doResume        // what was paused
+	doRekey         // gives a replica the next keys
 	doSet           // gives directions other settings
 	doDrop          // begins to lose messages
 	doPass          // ends that
@@ -199,6 +200,8 @@ func (d *driver) take(now time.Duration, step *scenario.Step, g *scenario.Group)
 		return d.strike(now, "crash", step, lasts, a.Target.Sites(g, d.dice), doCrash, doStart)
 	case *scenario.Pause:
 		return d.strike(now, "pause", step, step.For, a.Target.Sites(g, d.dice), doPause, doResume)
+	case *scenario.Rekey:
+		return d.rekey(now, step, a.Target.Sites(g, d.dice))
 	case *scenario.Drop:
 		return d.drop(now, step, a, g)
 	case *scenario.Partition:
@@ -234,6 +237,20 @@ func (d *driver) strike(now time.Duration, name string, step *scenario.Step, las
 	}
 	f := fault{begin: result.Event{Replicas: numbers(sites)}, undo: func() []order { return all(undo) }}
 	return append(all(do), d.begin(now, name, step, lasts, f))
+}
+
+// rekey gives replicas the next keys, one after the other, which is no fault that can be undone.
+func (d *driver) rekey(now time.Duration, step *scenario.Step, sites []scenario.Site) (orders []order) {
+	for _, s := range sites {
+		orders = append(orders, order{verb: doRekey, site: s})
+	}
+	if len(orders) == 0 {
+		return nil
+	}
+	begin := result.Event{At: now, Kind: result.FaultBegin, Name: "rekey", Text: step.Action.String(), Replicas: numbers(sites)}
+	end := begin
+	end.Kind = result.FaultEnd
+	return append(orders, tell(begin), tell(end))
 }
 
 func (d *driver) drop(now time.Duration, step *scenario.Step, a *scenario.Drop, g *scenario.Group) []order {

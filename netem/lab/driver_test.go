@@ -42,7 +42,7 @@ func (r *rehearsal) check(now time.Duration, orders []order, want []string) {
 }
 
 func words(orders []order) (out []string) {
-	verbs := [...]string{doCrash: "crash", doStart: "start", doPause: "pause", doResume: "resume", doDrop: "drop", doPass: "pass"}
+	verbs := [...]string{doCrash: "crash", doStart: "start", doPause: "pause", doResume: "resume", doDrop: "drop", doPass: "pass", doRekey: "rekey"}
 	for _, o := range orders {
 		switch o.verb {
 		case doTell:
@@ -90,6 +90,19 @@ func TestDriverTakesStepsAndUndoesThem(t *testing.T) {
 	r.at(5*time.Second, "resume 2", "fault-end pause", "fault-begin heal", "fault-end heal")
 	r.next(forever)
 	r.check(0, r.Stop(6*time.Second, true, nil), nil)
+}
+
+// TestDriverRekeys: keys stay when everything is healed, and steps may wait for the end of each.
+func TestDriverRekeys(t *testing.T) {
+	r := rehearse(t, `
+  - {at: 1s, fault: rekey, target: replicas}
+  - {after: heal, plus: 1s, fault: rekey, target: replica:2}
+  - {at: 3s, heal: all}
+`)
+	r.at(time.Second, "rekey 1", "rekey 2", "rekey 3", "fault-begin rekey", "fault-end rekey")
+	r.next(2 * time.Second)
+	r.at(2*time.Second, "rekey 2", "fault-begin rekey", "fault-end rekey")
+	r.at(3*time.Second, "fault-begin heal", "fault-end heal")
 }
 
 func TestDriverWaitsForEvents(t *testing.T) {

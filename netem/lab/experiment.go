@@ -30,6 +30,8 @@ type hands interface {
 	crash(scenario.Site)
 	start(scenario.Site) error
 	pause(s scenario.Site, paused bool) error
+	// rekey gives a replica its next keys.
+	rekey(scenario.Site) error
 	// drop begins to lose messages, and pass ends that and tells how many were lost.
 	drop(*dropped) error
 	pass(*dropped) (lost int)
@@ -74,6 +76,8 @@ func (x *experiment) carryOut(now time.Duration, h hands, o *order) error {
 		return h.pause(o.site, true)
 	case doResume:
 		return h.pause(o.site, false)
+	case doRekey:
+		return h.rekey(o.site)
 	case doSet:
 		return x.network.set(now, o.links)
 	case doDrop:

@@ -124,6 +124,16 @@ func TestRun(t *testing.T) {
 			t.Errorf("%+v", got.Verdict)
 		}
 	})
+	t.Run("keys", func(t *testing.T) {
+		got := perform(t, t.Context(), options(t, "keys", program))
+		if got.Verdict.Outcome != result.Pass && !slow(&got.Verdict) {
+			t.Errorf("%+v", got.Verdict)
+		}
+		log, err := os.ReadFile(filepath.Join(got.Dir, "node-1.log"))
+		if n := strings.Count(string(log), rereadText); err != nil || n != 2 {
+			t.Errorf("replica 1 has read its keys %d times, %v", n, err)
+		}
+	})
 	t.Run("interrupted", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		o := options(t, "crash", program)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"vrnode/netem/scenario"
 )
@@ -33,6 +34,8 @@ type processes struct {
 type process struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
+	// reread is sent to when the process has read its key file again.
+	reread chan struct{}
 }
 
 func newProcesses(r *run) *processes {
@@ -58,16 +61,24 @@ func (p *processes) start(s scenario.Site) error {
 	if err != nil {
 		return err
 	}
-	cmd := p.run.Network.Command(s, p.run.Program, "serve", "--log-format", "json",
-		"--id", strconv.Itoa(int(s)), "--peers", peersText(p.run.Network.Peers(s)), "--insecure") // the network is our own
-	cmd.Stderr = &listener{log: log, said: func(line []byte) { p.run.watcher.said(int(s), line) }}
+	args := []string{"serve", "--log-format", "json", "--id", strconv.Itoa(int(s)), "--peers", peersText(p.run.Network.Peers(s))}
+	cmd := p.run.Network.Command(s, p.run.Program, append(args, p.run.keys.flags(s)...)...)
+	proc := &process{cmd: cmd, ended: make(chan struct{}), reread: make(chan struct{}, 1)}
+	cmd.Stderr = &listener{log: log, said: func(line []byte) {
+		if bytes.Contains(line, []byte(rereadText)) {
+			select {
+			case proc.reread <- struct{}{}:
+			default: // it is known already
+			}
+		}
+		p.run.watcher.said(int(s), line)
+	}}
 	tie(cmd)
 	started := make(chan error)
 	p.jobs <- func() { started <- cmd.Start() }
 	if err := <-started; err != nil {
 		return fmt.Errorf("replica %d: %w", s, err)
 	}
-	proc := &process{cmd: cmd, ended: make(chan struct{})}
 	p.live[s] = proc
 	p.run.watcher.process(s, true, "start", "")
 	go func() {
@@ -109,6 +120,39 @@ func (p *processes) signal(s scenario.Site, signal syscall.Signal) error {
 		}
 	}
 	return nil
+}
+
+const (
+	// rereadText is what a replica logs when it has read its key file again.
+	rereadText = "the key file was read again"
+	// rereadTimeout is how long it may take to.
+	rereadTimeout = 10 * time.Second
+)
+
+// rekey gives a replica its next keys, and waits until it has read them if it runs.
+func (p *processes) rekey(s scenario.Site) error {
+	if err := p.run.keys.advance(s); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	proc := p.live[s]
+	p.mu.Unlock()
+	if proc == nil {
+		return nil // it reads them when it starts
+	}
+	if err := p.signal(s, syscall.SIGHUP); err != nil {
+		return err
+	}
+	timeout := time.NewTimer(rereadTimeout)
+	defer timeout.Stop()
+	select {
+	case <-proc.reread:
+		return nil
+	case <-proc.ended:
+		return fmt.Errorf("replica %d ended instead of reading its key file", s)
+	case <-timeout.C:
+		return fmt.Errorf("replica %d has not read its key file within %v", s, rereadTimeout)
+	}
 }
 
 // memory returns the most memory that a replica's process has taken, 0 if it is not known.

@@ -42,6 +42,7 @@ type run struct {
 	experiment
 	began     time.Time // time 0 of the steps
 	processes *processes
+	keys      *keys // nil in plain mode
 	watcher   *watcher
 	workload  *workload
 	// drops are the rules about messages that have been given to the network.
@@ -88,13 +89,19 @@ func Unsupported(backend string, missing scenario.Capabilities) result.Verdict {
 	return result.Verdict{Outcome: result.Unsupported, Why: []string{why}}
 }
 
-func (r *run) run(ctx context.Context) error {
+func (r *run) run(ctx context.Context) (err error) {
 	s := r.Scenario
 	if err := r.describe(r.Network.Name(), r.began); err != nil {
 		return err
 	}
 	r.watcher = newWatcher(s, r.folder)
 	r.processes = newProcesses(r)
+	if s.Needs()&scenario.CanRekey != 0 {
+		if r.keys, err = newKeys(s.Replicas); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, r.keys.close()) }()
+	}
 	r.watcher.memory = r.processes.memory
 	defer r.processes.close()
 	defer r.watcher.close()
@@ -135,13 +142,13 @@ func (r *run) setUp(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := r.watcher.open(r.Network); err != nil {
+	if err := r.watcher.open(r.Network, r.keys.all()); err != nil {
 		return err
 	}
 	if err := r.watcher.form(ctx); err != nil {
 		return fmt.Errorf("the group could not be formed: %w", err)
 	}
-	if r.workload, err = newWorkload(r.Network, r.Scenario, r.folder); err != nil {
+	if r.workload, err = newWorkload(r.Network, r.Scenario, r.keys.all(), r.folder); err != nil {
 		return err
 	}
 	r.driver = newDriver(r.Scenario, r.watcher.group())
@@ -186,6 +193,8 @@ func (r *run) pause(s scenario.Site, paused bool) error {
 	}
 	return r.processes.signal(s, resumeSignal)
 }
+
+func (r *run) rekey(s scenario.Site) error { return r.processes.rekey(s) }
 
 func (r *run) drop(d *dropped) error {
 	lost, stop, err := r.Network.Drop(d.Message, d.directions, d.Skip, d.Count)

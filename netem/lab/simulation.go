@@ -15,6 +15,7 @@ import (
 	"vrnode/netem/result"
 	"vrnode/netem/scenario"
 	"vrnode/vr"
+	"vrnode/vr/client"
 	"vrnode/wire"
 )
 
@@ -28,8 +29,10 @@ type simulation struct {
 	experiment
 	stage *sim.Stage
 	board *board
-	zero  time.Duration // time 0 of the steps, on the stage's clock
-	trace *bufio.Writer
+	// rotation is that of the keys, if the scenario wants any.
+	rotation rotation
+	zero     time.Duration // time 0 of the steps, on the stage's clock
+	trace    *bufio.Writer
 
 	clients []virtualClient
 	history []result.Call
@@ -96,10 +99,15 @@ func (s *simulation) run(ctx context.Context, began time.Time) error {
 func (s *simulation) play(ctx context.Context) {
 	load := &s.Scenario.Workload
 	s.board = newBoard(s.Scenario, s.folder)
-	s.stage = sim.NewStage(sim.StageConfig{
+	stage := sim.StageConfig{
 		Replicas: s.Scenario.Replicas, Clients: load.Clients, Seed: s.Scenario.Seed, Trace: s.trace,
 		OnEvent: s.said, OnResult: s.answered, Lose: s.lose,
-	})
+	}
+	if s.Scenario.Needs()&scenario.CanRekey != 0 {
+		s.rotation = newRotation(client.Key{1}, client.Key{2})
+		stage.Keys, stage.ReplicaKeys = s.rotation.all(), []client.Key{s.rotation.old}
+	}
+	s.stage = sim.NewStage(stage)
 	for n := 1; n <= s.Scenario.Replicas; n++ {
 		s.board.process(0, scenario.Site(n), true, "start", "")
 	}
@@ -246,6 +254,12 @@ func (s *simulation) pause(site scenario.Site, paused bool) error {
 		s.stage.Resume(int(site))
 	}
 	return nil
+}
+
+func (s *simulation) rekey(site scenario.Site) error {
+	err := s.rotation.advance(site)
+	s.stage.SetKeys(int(site), s.rotation.of(site))
+	return err
 }
 
 func (s *simulation) drop(d *dropped) error {

@@ -52,9 +52,9 @@ func (w *watcher) with(do func(b *board, now time.Duration)) {
 }
 
 // open makes the observer's client.
-func (w *watcher) open(b Backend) error {
+func (w *watcher) open(b Backend, keys []client.Key) error {
 	return b.Within(Observer, func() (err error) {
-		w.client, err = client.Start(client.Config{Peers: b.Peers(Observer)})
+		w.client, err = client.Start(client.Config{Peers: b.Peers(Observer), Keys: keys})
 		return err
 	})
 }

@@ -34,12 +34,12 @@ type workload struct {
 }
 
 // newWorkload makes the clients, each at its site.
-func newWorkload(b Backend, s *scenario.Scenario, folder *result.Folder) (*workload, error) {
+func newWorkload(b Backend, s *scenario.Scenario, keys []client.Key, folder *result.Folder) (*workload, error) {
 	w := &workload{folder: folder, acked: func() {}}
 	for n := range s.Workload.Clients {
 		site := scenario.Site(s.Replicas + 1 + n)
 		err := b.Within(site, func() error {
-			c, err := client.Start(client.Config{Peers: b.Peers(site)})
+			c, err := client.Start(client.Config{Peers: b.Peers(site), Keys: keys})
 			w.clients = append(w.clients, c)
 			return err
 		})

@@ -44,6 +44,9 @@ func (r *reader) check(s *Scenario) {
 		}
 		r.checkAction(s, &step)
 	}
+	if s.Needs()&(CanRekey|CanDropMessages) == CanRekey|CanDropMessages {
+		r.fail(1, "a group with keys lets nobody see what kind a message is: drop and rekey do not go together")
+	}
 	for _, e := range s.Expect {
 		if e.Min > e.Max {
 			r.fail(e.Line, "%s: the least, %d, is more than the most, %d", e.What, e.Min, e.Max)
@@ -56,6 +59,8 @@ func (r *reader) checkAction(s *Scenario, step *Step) {
 	case *Crash:
 		r.checkProcesses(s, step.Line, a.Target)
 	case *Pause:
+		r.checkProcesses(s, step.Line, a.Target)
+	case *Rekey:
 		r.checkProcesses(s, step.Line, a.Target)
 	case *Partition:
 		switch {
@@ -96,6 +101,6 @@ func (r *reader) checkTargets(s *Scenario, line int, targets ...Target) {
 func (r *reader) checkProcesses(s *Scenario, line int, t Target) {
 	r.checkTargets(s, line, t)
 	if t.Role == Clients || t.Role == All {
-		r.fail(line, "only replicas can be crashed or paused, not %v", t)
+		r.fail(line, "only replicas can be crashed, paused or given keys, not %v", t)
 	}
 }

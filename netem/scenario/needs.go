@@ -23,12 +23,13 @@ const (
 	CanPause
 	CanCrash
 	CanDropMessages
+	CanRekey
 
 	CanAll Capabilities = 1<<iota - 1
 )
 
 var capabilityNames = [...]string{"delay", "loss", "duplicate", "reorder", "corrupt", "rate", "mtu",
-	"partition", "one-way", "pause", "crash", "message-type"}
+	"partition", "one-way", "pause", "crash", "message-type", "keys"}
 
 // Without returns what is in c but not in other.
 func (c Capabilities) Without(other Capabilities) Capabilities { return c &^ other }
@@ -61,6 +62,8 @@ func (s *Scenario) Needs() Capabilities {
 			c |= a.Impairment.needs(a.Where)
 		case *Drop:
 			c |= CanDropMessages
+		case *Rekey:
+			c |= CanRekey
 		case *Partition:
 			c |= CanPartition
 			if a.Shape == OneWay {

@@ -7,7 +7,7 @@ import (
 )
 
 // faults are the values of the key fault of a step.
-var faults = []string{"crash", "pause", "partition", "link", "drop"}
+var faults = []string{"crash", "pause", "partition", "link", "drop", "rekey"}
 
 func (r *reader) step(n ast.Node) Step {
 	s := Step{Line: lineOf(n)}
@@ -43,6 +43,10 @@ func (r *reader) step(n ast.Node) Step {
 		fields = append(append(fields, r.where(n, &a.Where)...), lasts,
 			need("message", r.message(&a.Message)),
 			may("skip", r.integer(&a.Skip, 0, RateMax)), may("count", r.integer(&a.Count, 1, RateMax)))
+	case "rekey":
+		a := &Rekey{}
+		s.Action = a
+		fields = append(fields, need("target", r.target(&a.Target)))
 	case "":
 		s.Action = &Heal{}
 		if peek(n, "heal") == "" {

@@ -91,7 +91,8 @@ var bad = []struct{ name, text, want string }{
 	{"target and from", head + "links: [{target: primary, from: backups, loss: 1%}]\n", "not both"},
 	{"role", head + "steps:\n  - {at: 1s, fault: crash, target: primry}\n", `test.yaml:8: unknown target "primry"; did you mean "primary"?`},
 	{"replica", head + "steps: [{at: 1s, fault: crash, target: replica:4}]\n", "there is no replica:4: the group has 3 replicas"},
-	{"crash of clients", head + "steps: [{at: 1s, fault: crash, target: clients}]\n", "only replicas can be crashed or paused"},
+	{"crash of clients", head + "steps: [{at: 1s, fault: crash, target: clients}]\n", "only replicas can be crashed, paused or given keys"},
+	{"keys and kinds of messages", head + "steps: [{at: 1s, fault: drop, message: Commit}, {at: 1s, fault: rekey, target: primary}]\n", "drop and rekey do not go together"},
 	{"fault", head + "steps:\n  - {at: 1s, fault: crsh, target: primary}\n", `test.yaml:8: unknown fault "crsh"; did you mean "crash"?`},
 	{"no fault", head + "steps: [{at: 1s, target: primary}]\n", "a step is a fault or a heal, and this is neither"},
 	{"both", head + "steps: [{at: 1s, heal: all, fault: pause, target: primary}]\n", "and this is both"},
@@ -251,6 +252,7 @@ func TestNeeds(t *testing.T) {
 		"steps: [{at: 1s, fault: drop, message: Commit}]\n":                                 scenario.CanDropMessages,
 		"steps: [{at: 1s, fault: crash, target: primary}]\n":                                scenario.CanCrash,
 		"steps: [{at: 1s, fault: pause, target: primary, for: 1s}]\n":                       scenario.CanPause,
+		"steps: [{at: 1s, fault: rekey, target: replica:1}]\n":                              scenario.CanRekey,
 		"steps: [{at: 1s, fault: partition, shape: full, target: primary}]\n":               scenario.CanPartition,
 		"steps: [{at: 1s, fault: partition, shape: one-way, from: primary, to: backups}]\n": scenario.CanPartition | scenario.CanPartitionOneWay,
 	} {
@@ -258,7 +260,7 @@ func TestNeeds(t *testing.T) {
 			t.Errorf("%s needs %v, want %v", text, got, want)
 		}
 	}
-	if got := scenario.CanAll.String(); len(strings.Fields(got)) != 12 {
+	if got := scenario.CanAll.String(); len(strings.Fields(got)) != 13 {
 		t.Errorf("all capabilities are %s", got)
 	}
 	if got := (scenario.CanDelay | scenario.CanMTU).Without(scenario.CanDelay).String(); got != "mtu" {

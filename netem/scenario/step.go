@@ -51,7 +51,8 @@ const (
 
 var events = []Event{ViewChangeStarted, ViewStarted, Recovered, Crashed, Restarted, Healed}
 
-// An Action is what a step does: *Crash, *Pause, *Partition, *Change, *Drop or *Heal.
+// An Action is what a step does: *Crash, *Pause, *Partition, *Change, *Drop,
+// *Rekey or *Heal.
 type Action interface{ String() string }
 
 // Crash ends processes at once, and with them their memory.
@@ -63,6 +64,11 @@ type Crash struct {
 
 // Pause stops processes. They keep their memory, and their clocks go on.
 type Pause struct{ Target Target }
+
+// Rekey gives replicas the next keys: the first time a new key beside the one that the group began
+// with, the second time the new one alone. A scenario with such a step is one of a group with keys,
+// in which the clients have both from the beginning.
+type Rekey struct{ Target Target }
 
 // Change gives links another impairment on top of the present one.
 type Change struct {
@@ -90,6 +96,7 @@ func (c *Crash) String() string {
 }
 
 func (p *Pause) String() string  { return fmt.Sprintf("pause %v", p.Target) }
+func (k *Rekey) String() string  { return fmt.Sprintf("next keys for %v", k.Target) }
 func (c *Change) String() string { return fmt.Sprintf("links %v: %v", c.Where, &c.Impairment) }
 func (*Heal) String() string     { return "heal all" }
 

@@ -119,6 +119,10 @@ func (p *plan) take(step scenario.Step, now time.Duration) {
 			p.hit(r)
 			later(step.For, fmt.Sprintf("Let replica %d go on", r), func() { p.note("kill -CONT the process of replica %d.", r) })
 		}
+	case *scenario.Rekey:
+		for _, r := range a.Target.Sites(&p.group, p.dice) {
+			p.note("replace the --key-file of replica %d, and kill -HUP its process.", r)
+		}
 	case *scenario.Drop:
 		p.note("tc and nft do not know messages: only sim and relay do this.")
 	case *scenario.Heal:
