@@ -93,20 +93,26 @@ func (p *probation) set(s link.Settings) {
 // enough is how many probes must have been judged.
 const enough = 20
 
-// wait waits for enough probes and returns what they tell of the present span.
+// wait waits until enough more probes have been judged, and returns what all tell of the present span.
 func (p *probation) wait() link.Counters {
 	p.Helper()
+	before := p.measure().Offered
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(tickTime) {
-		done, _ := p.network.Measure(p.way)
-		if len(done) != p.spans+1 {
-			p.Fatalf("%d spans, want %d", len(done), p.spans+1)
-		}
-		if c := done[p.spans]; c.Offered >= enough {
+		if c := p.measure(); c.Offered >= before+enough {
 			return c
 		}
 	}
 	p.Fatal("there are too few probes")
 	return link.Counters{}
+}
+
+func (p *probation) measure() link.Counters {
+	p.Helper()
+	done, _ := p.network.Measure(p.way)
+	if len(done) != p.spans+1 {
+		p.Fatalf("%d spans, want %d", len(done), p.spans+1)
+	}
+	return done[p.spans]
 }
 
 // TestNetwork asks the kernel for what every kernel can do, and wants probes to tell that it does.
