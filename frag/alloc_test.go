@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"vrnode/frag/noise"
+	"vrnode/wire"
 )
 
 // A pair is two endpoints and a network that delivers at once.
@@ -13,6 +14,8 @@ type pair struct {
 	ab, ba   Effects
 	now      time.Duration
 	received int
+	// drop tells which of the datagrams of a batch from a to b are lost; nil loses none.
+	drop func(batch []wire.Datagram, i int) bool
 }
 
 func newPair(t testing.TB, keys ...noise.Key) *pair {
@@ -35,8 +38,10 @@ func newPair(t testing.TB, keys ...noise.Key) *pair {
 func (p *pair) turn() {
 	p.now += 20 * time.Microsecond
 	p.a.Tick(p.now, &p.ab)
-	for _, d := range p.ab.Datagrams {
-		p.b.Step(p.now, addressOf(1), d.Bytes, &p.ba)
+	for i, d := range p.ab.Datagrams {
+		if p.drop == nil || !p.drop(p.ab.Datagrams, i) {
+			p.b.Step(p.now, addressOf(1), d.Bytes, &p.ba)
+		}
 	}
 	p.received += len(p.ba.Messages)
 	p.ab.Reset()

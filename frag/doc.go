@@ -32,6 +32,7 @@
 //	slots.go       the slots
 //	pack.go        what goes into the next datagram
 //	sent.go        what was in the datagrams before
+//	runs.go        which datagrams may be joined, and whether that does harm
 //	loss.go        acknowledgements, loss detection, probes
 //	rtt.go         the round-trip time
 //	controller.go  how much may be in flight

@@ -36,6 +36,9 @@ func (e *Endpoint) onAck(now time.Duration, p *peer, a *wire.Ack) Reason {
 	s.backoff, s.probes = 0, 0
 	s.control.onAcked(landed, flight)
 	e.detectLoss(now, p)
+	if s.runs.judge(now) {
+		p.counters.Partings++
+	}
 	s.sent.trim(now - 4*s.rtt.lossDelay())
 	p.ready = true
 	return 0
@@ -48,6 +51,7 @@ func (e *Endpoint) land(p *peer, n uint64) {
 	if d.state == sentLost && s.sent.largestAcked > n {
 		s.reorder = min(max(s.reorder, s.sent.largestAcked-n+1), reorderMax)
 	}
+	s.runs.onArrived(d)
 	s.sent.land(n, sentDone)
 	for i := range uint64(d.count) {
 		r := &s.sent.refs[(d.refs+i)&uint64(len(s.sent.refs)-1)]
@@ -82,6 +86,7 @@ func (e *Endpoint) detectLoss(now time.Duration, p *peer) {
 func (e *Endpoint) lose(now time.Duration, p *peer, n uint64) {
 	s := &p.session
 	d := s.sent.at(n)
+	s.runs.onLost(d)
 	s.sent.land(n, sentLost)
 	s.control.onLost(now, d.at)
 	p.counters.Lost++

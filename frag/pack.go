@@ -48,9 +48,10 @@ func (e *Endpoint) pack(now time.Duration, p *peer, out *Effects) bool {
 		return false
 	}
 	size := len(b)
-	if least := e.resetSize() - tail; state == sentFlying && size < least {
-		clear(b[size:least]) // so that the peer may answer with a RESET
-		b = b[:least]
+	if state == sentFlying {
+		// Long enough for its run, and for the peer to answer with a RESET.
+		b = b[:max(s.runs.padded(size+tail), e.resetSize())-tail]
+		clear(b[size:])
 	}
 	b = s.seal.stamp(room[:len(b)], &wire.DatagramHeader{
 		Type: wire.DatagramData, Flags: flags, Length: uint16(size - head),
@@ -59,10 +60,16 @@ func (e *Endpoint) pack(now time.Duration, p *peer, out *Effects) bool {
 	if acks > head {
 		s.received.acknowledged()
 	}
+	probing := s.probes > 0
 	s.onPacked(now, len(b), int(s.sent.refsNew-first), state, urgent)
 	p.counters.Sent++
 	p.counters.SentBytes += uint64(len(b))
 	e.emit(p.addr, b, out)
+	if state == sentFlying && !probing {
+		out.Datagrams[len(out.Datagrams)-1].Joined = s.runs.join(now, &s.sent, len(b))
+	} else {
+		s.runs.rest() // a probe finds out whether anything arrives: it does not depend on runs
+	}
 	return true
 }
 

@@ -38,6 +38,7 @@ type sentDatagram struct {
 	count  uint8 // of refs
 	state  sentState
 	urgent bool // something in it was of a slot, or of lane 0 or 1
+	run    runKind
 }
 
 // A ref says what a frame carried: a run of cells of a message, or the message of a slot.
@@ -85,7 +86,7 @@ func (s *sentDatagrams) add(now time.Duration, size, count int, state sentState,
 	if s.next-s.oldest == uint64(len(s.ring)) {
 		s.ring = grow(s.ring, s.oldest, 16)
 	}
-	*s.at(s.next) = sentDatagram{now, s.refsNew - uint64(count), uint16(size), uint8(count), state, urgent}
+	*s.at(s.next) = sentDatagram{now, s.refsNew - uint64(count), uint16(size), uint8(count), state, urgent, runNone}
 	s.next++
 	if state == sentFlying {
 		s.bytes += size

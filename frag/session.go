@@ -27,6 +27,7 @@ type session struct {
 	newest   [SlotsMax]uint64 // seq of the newest message of each slot
 
 	sent    sentDatagrams
+	runs    runs
 	rtt     roundTrip
 	control controller
 	reorder uint64 // how many later datagrams must be acknowledged for one to be lost
@@ -77,6 +78,7 @@ func (e *Endpoint) beginSession(now time.Duration, p *peer, t *terms) {
 	e.beginInbox(p)
 	s.newest = [SlotsMax]uint64{}
 	s.sent.begin(1 + e.random()>>32)
+	s.runs = runs{}
 	s.rtt.reset()
 	s.control.begin()
 	s.reorder, s.lossAt, s.probes, s.backoff, s.ping = reorderMin, Never, 0, 0, true

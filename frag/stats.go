@@ -44,6 +44,8 @@ type PeerStats struct {
 	Queued int
 	// Key is the id of the key by which the session came about; 0 in plain mode.
 	Key noise.KeyID
+	// Parted: datagrams to this peer are not joined for now, since joining did harm.
+	Parted bool
 	PeerCounters
 }
 
@@ -55,6 +57,8 @@ type PeerCounters struct {
 	Lost                    uint64 // datagrams declared lost
 	Retransmitted           uint64 // fragments and slot messages sent again
 	Probes                  uint64 // times that nothing was heard for so long that we asked
+	Partings                uint64 // times that joined datagrams were found to get lost, and others not
+	TooBig                  uint64 // datagrams that did not fit the link by which they were to leave
 }
 
 // Stats returns the counters of the endpoint.
@@ -78,6 +82,7 @@ func (e *Endpoint) PeerStats(id wire.Peer) (PeerStats, bool) {
 		r := &p.session.rtt
 		s.Connected, s.Incarnation = p.session.confirmed, p.session.remote.Incarnation
 		s.SRTT, s.RTTVar, s.RTTMin = r.smoothed, r.variation, r.least
+		s.Parted = p.session.runs.state == runsParted
 		s.Window, s.InFlight = p.session.control.window(), p.session.sent.bytes
 		if p.session.seal != nil {
 			s.Key = p.session.seal.key

@@ -39,6 +39,8 @@ var (
 type Datagram struct {
 	Addr  netip.AddrPort
 	Bytes []byte
+	// Joined: the kernel may be given it in one piece with the datagram before it in a list.
+	Joined bool
 }
 
 // DatagramType is the low half of a datagram's first byte. The high half is the version.
