@@ -29,12 +29,20 @@ type Conn struct {
 	local   netip.AddrPort
 	buffers Buffers
 	stats   Stats
+	kernel  kernel
 
-	in        *vector
-	used      int // headers of in that the last recvmmsg wrote to
-	dropped   uint32
+	in        *inVector
+	incoming  incoming
+	dropped   uint32 // what the kernel's counter of drops said last
 	datagrams [BatchMax]wire.Datagram
-	out       *vector
+
+	out *outVector
+	// joins: the kernel knows how to send runs.
+	joins   bool
+	apart   apart
+	tooBig  []TooBig
+	backlog backlog
+	blocked unix.Errno // why the backlog did not go out
 
 	poll  [2]unix.PollFd
 	state atomic.Uint32
@@ -60,16 +68,16 @@ func OwnThread() {
 // Listen opens a socket at addr; port 0 lets the kernel choose. The IPv6 wildcard address serves
 // IPv4 too.
 func Listen(addr netip.AddrPort) (*Conn, error) {
-	c := &Conn{fd: -1}
+	c := &Conn{fd: -1, kernel: realKernel, in: newInVector(), out: newOutVector(), tooBig: make([]TooBig, 0, BatchMax)}
 	c.poll[1].Fd = -1
-	if err := c.open(addr); err != nil {
+	if err := c.listen(addr); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("udp: listen at %v: %w", addr, err)
 	}
 	return c, nil
 }
 
-func (c *Conn) open(addr netip.AddrPort) (err error) {
+func (c *Conn) listen(addr netip.AddrPort) (err error) {
 	if !addr.Addr().IsValid() {
 		return unix.EADDRNOTAVAIL
 	}
@@ -86,8 +94,6 @@ func (c *Conn) open(addr netip.AddrPort) (err error) {
 		return err
 	}
 	c.poll = [2]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}, {Fd: int32(wake), Events: unix.POLLIN}}
-	c.in, c.out = newVector(), newVector()
-	c.in.receive()
 	if err := c.setOptions(); err != nil {
 		return err
 	}
@@ -117,9 +123,14 @@ func (c *Conn) setOptions() error {
 		// Path MTU is found by package frag, not by the kernel: no datagram is cut into IP
 		// fragments. The same below, for IPv4.
 		_ = unix.SetsockoptInt(c.fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
+		_ = unix.SetsockoptInt(c.fd, unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1)
 	}
 	_ = unix.SetsockoptInt(c.fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
 	_ = unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
+	// Old kernels neither join what arrives nor know how to send runs.
+	_ = unix.SetsockoptInt(c.fd, unix.SOL_UDP, unix.UDP_GRO, 1)
+	_, err := unix.GetsockoptInt(c.fd, unix.SOL_UDP, unix.UDP_SEGMENT)
+	c.joins = err == nil
 	c.buffers.Receive = c.setBuffer(unix.SO_RCVBUFFORCE, unix.SO_RCVBUF)
 	c.buffers.Send = c.setBuffer(unix.SO_SNDBUFFORCE, unix.SO_SNDBUF)
 	return nil
@@ -144,84 +155,6 @@ func (c *Conn) Buffers() Buffers { return c.buffers }
 // Stats returns the counters.
 func (c *Conn) Stats() Stats { return c.stats }
 
-// ReadBatch returns the datagrams that have arrived, at most BatchMax and none if there are none.
-// They are valid until the next call. An error means that the socket is of no more use.
-func (c *Conn) ReadBatch() ([]wire.Datagram, error) {
-	c.in.rearm(c.used)
-	n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(c.fd), uintptr(unsafe.Pointer(&c.in.headers)), BatchMax, unix.MSG_DONTWAIT, 0, 0)
-	c.used = 0
-	if e != 0 {
-		return nil, fatal(e)
-	}
-	c.used = int(n)
-	batch := c.datagrams[:0]
-	for i := range c.used {
-		h := &c.in.headers[i]
-		if h.Hdr.Flags&unix.MSG_TRUNC != 0 {
-			c.stats.Truncated++
-			continue
-		}
-		b := c.in.buffer(i)[:h.Len]
-		batch = append(batch, wire.Datagram{Addr: sockaddr(&c.in.names[i]), Bytes: b})
-	}
-	c.stats.Received += uint64(len(batch))
-	c.countOverflow()
-	return batch, nil
-}
-
-// countOverflow reads the kernel's counter of drops, which comes with the datagrams. It is
-// cumulative and wraps, so that the last one of a batch tells all.
-func (c *Conn) countOverflow() {
-	if c.used == 0 {
-		return
-	}
-	last := c.used - 1
-	control := c.in.controls[last][:c.in.headers[last].Hdr.Controllen]
-	for len(control) >= unix.SizeofCmsghdr {
-		header, data, rest, err := unix.ParseOneSocketControlMessage(control)
-		if err != nil {
-			return
-		}
-		if header.Level == unix.SOL_SOCKET && header.Type == unix.SO_RXQ_OVFL && len(data) >= 4 {
-			total := binary.NativeEndian.Uint32(data)
-			c.stats.Overflowed += uint64(total - c.dropped)
-			c.dropped = total
-		}
-		control = rest
-	}
-}
-
-// WriteBatch sends datagrams and returns how many of them it is done with. They are fewer than
-// len(batch) only if the kernel's queue is full; the caller may try the rest again or count it as
-// lost. An error means that the socket is of no more use.
-func (c *Conn) WriteBatch(batch []wire.Datagram) (int, error) {
-	for done := 0; done < len(batch); {
-		staged := c.out.stage(c.family, batch[done:])
-		if staged == 0 {
-			// An address of the other family: this socket has no route to it.
-			c.stats.Lost++
-			done++
-			continue
-		}
-		n, _, e := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(c.fd), uintptr(unsafe.Pointer(&c.out.headers)), uintptr(staged), unix.MSG_DONTWAIT, 0, 0)
-		switch {
-		case e == 0:
-			c.stats.Sent += uint64(n)
-			done += int(n)
-		case e == unix.EINTR:
-		case e == unix.EAGAIN || e == unix.ENOBUFS || e == unix.ENOMEM:
-			c.stats.Blocked++
-			return done, nil
-		case fatal(e) != nil:
-			return done, fatal(e)
-		default:
-			c.stats.Lost++
-			done++
-		}
-	}
-	return len(batch), nil
-}
-
 // fatal returns an error if e says that the socket itself is broken. All else a network may do.
 func fatal(e unix.Errno) error {
 	switch e {
@@ -233,9 +166,24 @@ func fatal(e unix.Errno) error {
 	return nil
 }
 
-// Wait sleeps until datagrams have arrived, Wake was called since the last Wait, or the timeout
-// has passed. It may return early.
+// fullPause is how long a backlog waits that the kernel refused for another reason than a full
+// send buffer, whose end ppoll would tell.
+const fullPause = time.Millisecond
+
+// Wait sleeps until datagrams have arrived, a backlog may go out, Wake was called since the last
+// Wait, or the timeout has passed. It may return early.
 func (c *Conn) Wait(timeout time.Duration) {
+	if c.incoming.at < c.incoming.count {
+		timeout = 0 // ReadBatch has more
+	}
+	c.poll[0].Events = unix.POLLIN
+	switch {
+	case !c.backlog.any():
+	case c.blocked == unix.EAGAIN:
+		c.poll[0].Events = unix.POLLIN | unix.POLLOUT
+	default:
+		timeout = min(timeout, fullPause)
+	}
 	if timeout > 0 && c.state.CompareAndSwap(running, parked) {
 		limit := unix.NsecToTimespec(int64(timeout))
 		_, _ = unix.Ppoll(c.poll[:], &limit, nil)

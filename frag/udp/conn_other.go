@@ -21,13 +21,14 @@ const (
 // A Conn is a UDP socket of package net. A goroutine reads it into a batch, which the owner trades
 // for the batch that it has finished with.
 type Conn struct {
-	conn  *net.UDPConn
-	local netip.AddrPort
-	stats Stats
-	lent  *batch
-	wake  chan struct{}
-	timer *time.Timer
-	done  chan struct{} // closed when the reader has ended
+	conn   *net.UDPConn
+	local  netip.AddrPort
+	stats  Stats
+	tooBig []TooBig
+	lent   *batch
+	wake   chan struct{}
+	timer  *time.Timer
+	done   chan struct{} // closed when the reader has ended
 
 	mu        sync.Mutex
 	room      sync.Cond // of the reader, when filling is full
@@ -35,6 +36,9 @@ type Conn struct {
 	truncated uint64
 	closed    bool
 }
+
+// bufferSize is more than wire.DatagramMax, so that longer datagrams can be told.
+const bufferSize = wire.DatagramMax + 1
 
 type batch struct {
 	datagrams []wire.Datagram
@@ -138,23 +142,29 @@ func (c *Conn) ReadBatch() ([]wire.Datagram, error) {
 	return c.lent.datagrams, nil
 }
 
-// WriteBatch sends datagrams and returns how many of them it is done with. They are fewer than
-// len(batch) only if the kernel's queue is full; the caller may try the rest again or count it as
-// lost. An error means that the socket is of no more use.
-func (c *Conn) WriteBatch(batch []wire.Datagram) (int, error) {
-	for i, d := range batch {
+// WriteBatch sends datagrams, in their order. An error means that the socket is of no more use.
+func (c *Conn) WriteBatch(batch []wire.Datagram) error {
+	c.tooBig = c.tooBig[:0]
+	for _, d := range batch {
 		_, err := c.conn.WriteToUDPAddrPort(d.Bytes, d.Addr)
 		switch {
 		case err == nil:
 			c.stats.Sent++
 		case errors.Is(err, net.ErrClosed):
-			return i, net.ErrClosed
+			return net.ErrClosed
 		default:
+			if errors.Is(err, errTooBig) && len(c.tooBig) < BatchMax {
+				c.tooBig = append(c.tooBig, TooBig{d.Addr, len(d.Bytes)})
+			}
 			c.stats.Lost++
 		}
 	}
-	return len(batch), nil
+	return nil
 }
+
+// TooBig returns which datagrams of the last WriteBatch did not fit the path's first link, at most
+// BatchMax of them. They count as lost. The answer is valid until the next WriteBatch.
+func (c *Conn) TooBig() []TooBig { return c.tooBig }
 
 // Wait sleeps until datagrams have arrived, Wake was called since the last Wait, or the timeout
 // has passed. It may return early.

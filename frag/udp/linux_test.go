@@ -14,7 +14,7 @@ func TestNoAllocations(t *testing.T) {
 		from, to := listen(t, addr), listen(t, addr)
 		batch := make([]wire.Datagram, 10)
 		for i := range batch {
-			batch[i] = wire.Datagram{Addr: to.LocalAddr(), Bytes: make([]byte, 100)}
+			batch[i] = wire.Datagram{Addr: to.LocalAddr(), Bytes: make([]byte, 100), Joined: i >= len(batch)/2}
 		}
 		allocs := testing.AllocsPerRun(100, func() {
 			from.WriteBatch(batch)
@@ -36,7 +36,7 @@ func TestOverflowIsCounted(t *testing.T) {
 	from, to := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
 	batch := make([]wire.Datagram, udp.BatchMax)
 	for i := range batch {
-		batch[i] = wire.Datagram{Addr: to.LocalAddr(), Bytes: make([]byte, 1400)}
+		batch[i] = wire.Datagram{Addr: to.LocalAddr(), Bytes: make([]byte, wire.DatagramMax)}
 	}
 	const batches = 200 // far more than the receive buffer holds
 	for range batches {

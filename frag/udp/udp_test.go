@@ -45,8 +45,8 @@ func receive(t testing.TB, c *udp.Conn, n int) []wire.Datagram {
 
 func write(t testing.TB, c *udp.Conn, batch ...wire.Datagram) {
 	t.Helper()
-	if n, err := c.WriteBatch(batch); n != len(batch) || err != nil {
-		t.Fatalf("WriteBatch = %d, %v; want %d, nil", n, err, len(batch))
+	if err := c.WriteBatch(batch); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -63,7 +63,7 @@ func TestBatchesArrive(t *testing.T) {
 			// More than a batch, of every length, the empty one included.
 			var sent []wire.Datagram
 			for i := range 3*udp.BatchMax + 1 {
-				sent = append(sent, wire.Datagram{Addr: dest, Bytes: bytes.Repeat([]byte{byte(i)}, i*13%1400)})
+				sent = append(sent, wire.Datagram{Addr: dest, Bytes: bytes.Repeat([]byte{byte(i)}, i*13%wire.DatagramMax)})
 			}
 			write(t, from, sent...)
 			for i, d := range receive(t, to, len(sent)) {
@@ -103,6 +103,9 @@ func TestLossIsNotFatal(t *testing.T) {
 	if s := c.Stats(); s.Lost < 3 || s.Blocked != 0 {
 		t.Errorf("three datagrams could not leave, but stats are %+v", s)
 	}
+	if big := c.TooBig(); len(big) != 1 || big[0] != (udp.TooBig{Addr: hello.Addr, Size: 66000}) {
+		t.Errorf("too big: %v", big)
+	}
 	// The port that nobody listens at may have been reported back; it must not matter.
 	if _, err := c.ReadBatch(); err != nil {
 		t.Error(err)
@@ -114,7 +117,7 @@ func TestLossIsNotFatal(t *testing.T) {
 func TestTooLongIsDropped(t *testing.T) {
 	from, to := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
 	write(t, from,
-		wire.Datagram{Addr: to.LocalAddr(), Bytes: make([]byte, 20<<10)},
+		wire.Datagram{Addr: to.LocalAddr(), Bytes: make([]byte, wire.DatagramMax+1)},
 		wire.Datagram{Addr: to.LocalAddr(), Bytes: []byte("short")})
 	if d := receive(t, to, 1)[0]; string(d.Bytes) != "short" {
 		t.Errorf("received %d bytes", len(d.Bytes))
@@ -165,7 +168,7 @@ func TestClosed(t *testing.T) {
 	if _, err := c.ReadBatch(); err != net.ErrClosed {
 		t.Errorf("ReadBatch: %v", err)
 	}
-	if _, err := c.WriteBatch([]wire.Datagram{{Addr: c.LocalAddr(), Bytes: []byte("x")}}); err != net.ErrClosed {
+	if err := c.WriteBatch([]wire.Datagram{{Addr: c.LocalAddr(), Bytes: []byte("x")}}); err != net.ErrClosed {
 		t.Errorf("WriteBatch: %v", err)
 	}
 }
@@ -185,7 +188,11 @@ func TestAdvice(t *testing.T) {
 	if s := (udp.Buffers{Receive: udp.BufferWanted, Send: udp.BufferWanted}).Advice(); s != "" {
 		t.Errorf("all granted, but advice: %s", s)
 	}
-	if s := (udp.Buffers{Receive: udp.BufferWanted, Send: 208 << 10}).Advice(); !strings.Contains(s, "send buffer is 208 KiB") {
+	if s := (udp.Buffers{Receive: udp.BufferWanted, Send: 208 << 10}).Advice(); !strings.Contains(s, "send buffer is 208 KiB instead of 4096 KiB") || strings.Contains(s, "receive") {
+		t.Errorf("advice: %s", s)
+	}
+	if s := (udp.Buffers{Receive: 1 << 20, Send: 208 << 10}).Advice(); !strings.Contains(s, "receive buffer is 1024 KiB") ||
+		!strings.Contains(s, "send buffer is 208 KiB") || strings.Count(s, fmt.Sprintf("=%d", udp.BufferWanted)) != 2 {
 		t.Errorf("advice: %s", s)
 	}
 }

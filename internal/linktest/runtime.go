@@ -110,8 +110,11 @@ func (r *runtime) turn(m machine) error {
 		r.Endpoint.Tick(now, &r.out)
 	}
 	// Datagrams that the kernel has no room for are lost; the endpoint sends them again.
-	if _, err := r.conn.WriteBatch(r.out.Datagrams); err != nil {
+	if err := r.conn.WriteBatch(r.out.Datagrams); err != nil {
 		return err
+	}
+	for _, d := range r.conn.TooBig() {
+		r.Endpoint.TooBig(d.Addr)
 	}
 	if len(batch) < udp.BatchMax && !m.Done() {
 		r.conn.Wait(min(m.Deadline(), r.Endpoint.Deadline()) - r.now())

@@ -212,9 +212,11 @@ func (l *Loop) turn() error {
 	if l.host.Deadline() <= now {
 		l.host.Tick(now, &l.out)
 	}
-	// Datagrams that the kernel has no room for are lost; the socket counts them.
-	if _, err := l.conn.WriteBatch(l.out.Datagrams); err != nil {
+	if err := l.conn.WriteBatch(l.out.Datagrams); err != nil {
 		return err
+	}
+	for _, d := range l.conn.TooBig() {
+		l.host.Endpoint().TooBig(d.Addr)
 	}
 	l.settle()
 	if len(batch) < udp.BatchMax {
