@@ -169,11 +169,16 @@ func (l *linker) measure(cmd *cobra.Command) error {
 	return l.explain(report, err)
 }
 
+// mtuMin is the least MTU of an interface for the longest datagram, with the headers of UDP and IPv6.
+const mtuMin = wire.DatagramMax + 8 + 40
+
 // explain says what to do about a link that fails.
 func (l *linker) explain(r *linktest.Report, err error) error {
 	switch {
 	case errors.Is(err, linktest.ErrDenied):
 		return unavailable("%s %v\n%s", l.to, r.Denied, l.remedy(r.Denied))
+	case errors.Is(err, linktest.ErrNobody) && r.TooBig > 0:
+		return unavailable("the interface towards %s does not take datagrams of %d bytes: raise its MTU to %d or more", l.to, wire.DatagramMax, mtuMin)
 	case errors.Is(err, linktest.ErrNobody) && r.Received > 0:
 		return unavailable("something at %s sends datagrams, but it is not the listener of this version of vrnode (%d sent, %d received): "+
 			"is vrnode link --listen what runs there?", l.to, r.Sent, r.Received)
@@ -271,6 +276,11 @@ func printPaths(w io.Writer, rows []linktest.Row) {
 			p.Sent, share(p), p.Again, row.OverflowedHere, row.OverflowedThere, p.SRTTMicros, p.RTTVarMicros, p.RTTMinMicros, p.WindowBytes>>10)
 	}
 	t.Flush()
+	for _, row := range rows {
+		if row.Path.Partings > 0 {
+			fmt.Fprintf(w, "\n%s: datagrams that the kernel has joined get lost, and others do not; they were sent one by one for a minute\n", row.Phase)
+		}
+	}
 }
 
 func share(p linktest.Path) string { return fmt.Sprintf("%d (%.2f %%)", p.Lost, p.LossPercent) }

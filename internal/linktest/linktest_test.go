@@ -122,7 +122,7 @@ func TestProtocol(t *testing.T) {
 			t.Errorf("a request that is %s is taken", name)
 		}
 	}
-	path := Path{Sent: 1, Lost: 2, Again: 3, srtt: 4, variation: 5, least: 6, WindowBytes: 7, DatagramBytes: 8, overflowed: 9}
+	path := Path{Sent: 1, Lost: 2, Again: 3, srtt: 4, variation: 5, least: 6, WindowBytes: 7, DatagramBytes: 8, overflowed: 9, Partings: 10}
 	b := encodeReport(10, &path)
 	if number, ok := readNumber(b, kindReport); !ok || number != 10 || len(b) != reportSize {
 		t.Errorf("number %v, %d bytes", number, len(b))

@@ -289,6 +289,8 @@ func (m *meter) addRow(measured time.Duration) {
 func (m *meter) finish(now time.Duration) {
 	stats := m.transport.Stats()
 	m.report.Sent, m.report.Received = stats.DatagramsOut, stats.DatagramsIn
+	peer, _ := m.transport.PeerStats(listenerID)
+	m.report.TooBig = peer.TooBig
 	if m.at == len(m.phases) || m.state == asking || now <= m.from {
 		return
 	}

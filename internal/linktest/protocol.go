@@ -15,7 +15,7 @@ import (
 //	          message of this size and in this lane
 //	answer    u8 2, u64 number, then any bytes
 //	ask       u8 3, u64 number: tell how you reach me
-//	report    u8 4, u64 number, nine u64; see Path and encodeReport
+//	report    u8 4, u64 number, ten u64; see Path and encodeReport
 //
 // The end that answers keeps nothing about them. It ignores what is malformed, longer or in another
 // lane than there may be, and what package frag has no room for.
@@ -27,7 +27,7 @@ const (
 
 	requestMin = 1 + 1 + 8 + 4
 	answerMin  = 1 + 8
-	reportSize = answerMin + 9*8
+	reportSize = answerMin + 10*8
 )
 
 // SizeMin and SizeMax bound the messages that are measured, in bytes.
@@ -86,7 +86,7 @@ func encodeReport(number uint64, p *Path) []byte {
 	putNumber(b, kindReport, number)
 	for _, v := range [...]uint64{
 		p.Sent, p.Lost, p.Again, uint64(p.srtt), uint64(p.variation), uint64(p.least),
-		uint64(p.WindowBytes), uint64(p.DatagramBytes), p.overflowed,
+		uint64(p.WindowBytes), uint64(p.DatagramBytes), p.overflowed, p.Partings,
 	} {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
@@ -102,6 +102,6 @@ func readReport(b []byte) (Path, bool) {
 	return Path{
 		Sent: u64(0), Lost: u64(1), Again: u64(2),
 		srtt: time.Duration(u64(3)), variation: time.Duration(u64(4)), least: time.Duration(u64(5)),
-		WindowBytes: int(u64(6)), DatagramBytes: int(u64(7)), overflowed: u64(8),
+		WindowBytes: int(u64(6)), DatagramBytes: int(u64(7)), overflowed: u64(8), Partings: u64(9),
 	}, true
 }

@@ -19,6 +19,8 @@ type Report struct {
 	Received    uint64 `json:"datagrams_received"`
 	// Denied is why the other end refuses to talk.
 	Denied wire.Denied `json:"-"`
+	// TooBig counts the datagrams that did not fit this end's own interface.
+	TooBig uint64 `json:"datagrams_too_big"`
 	// Advice is what to do about small socket buffers.
 	Advice string `json:"advice,omitempty"`
 }
@@ -62,6 +64,9 @@ type Path struct {
 	Lost        uint64  `json:"lost"`
 	LossPercent float64 `json:"loss_percent"`
 	Again       uint64  `json:"fragments_again"`
+	// Partings counts how often datagrams that the kernel had joined were found to get lost, so that
+	// none were joined for a minute.
+	Partings uint64 `json:"partings"`
 	// SRTTMicros and the others are the transport's own round-trip time, without the wait in a
 	// queue of the sender.
 	SRTTMicros   float64 `json:"srtt_us"`
@@ -80,6 +85,7 @@ func (p Path) since(before Path) Path {
 	p.Sent -= before.Sent
 	p.Lost -= before.Lost
 	p.Again -= before.Again
+	p.Partings -= before.Partings
 	p.overflowed -= before.overflowed
 	if p.Sent > 0 {
 		p.LossPercent = 100 * float64(p.Lost) / float64(p.Sent)

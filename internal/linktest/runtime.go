@@ -37,7 +37,7 @@ type transport struct {
 func (t *transport) path(to wire.Peer) Path {
 	s, _ := t.PeerStats(to)
 	return Path{
-		Sent: s.Sent, Lost: s.Lost, Again: s.Retransmitted,
+		Sent: s.Sent, Lost: s.Lost, Again: s.Retransmitted, Partings: s.Partings,
 		srtt: s.SRTT, variation: s.RTTVar, least: s.RTTMin,
 		WindowBytes: s.Window, DatagramBytes: wire.DatagramMax,
 		overflowed: t.overflowed(),
