@@ -7,10 +7,11 @@ SHELL = /bin/bash
 LINT = go tool -modfile=internal/tools/go.mod golangci-lint
 T = 60s
 SEEDS = 1000
+ROUNDS = 5
 BACKEND = relay
 SCENARIOS = $(basename $(notdir $(wildcard netem/scenarios/*.yaml)))
 
-.PHONY: help check fix test race lint sim fuzz bench demo lab lab-guest slow ci
+.PHONY: help check fix test race lint cross sim fuzz bench bench-transport demo lab lab-guest slow ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -37,6 +38,10 @@ race: ## run the tests with the race detector
 lint: ## run golangci-lint
 	$(LINT) run ./...
 
+cross: ## compile everything, tests included, for systems that are not Linux
+	GOOS=darwin go vet ./...
+	GOOS=windows go vet ./...
+
 sim: ## simulate: SEEDS=1000, or SEED=0x2a to repeat a run
 	go run ./cmd/vrnode sim $(if $(SEED),--seed $(SEED) -v,--seeds $(SEEDS))
 
@@ -49,6 +54,10 @@ fuzz: ## run every fuzz target for T=60s
 
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
+
+bench-transport: ## the transport against the kernel at its best; Linux, in namespaces of its own; ROUNDS=5
+	go build -o bin/linkbench ./internal/linkbench
+	bin/linkbench -rounds $(ROUNDS)
 
 demo: ## see a group lose its primary
 	go run ./cmd/vrnode demo

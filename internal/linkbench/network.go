@@ -1,0 +1,126 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The two hosts, each a namespace with one end of the veth pair. All floors and the transport use
+// the same port of the second one, one after the other.
+const (
+	left, right = "left", "right"
+	port        = 7000
+)
+
+var rightAddr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 2}), port)
+
+// makeHosts makes the hosts. The namespaces around this program end with it, and they with those.
+func makeHosts() error {
+	for _, command := range []string{
+		"ip netns add left",
+		"ip netns add right",
+		"ip link add left netns left mtu 1500 type veth peer name right netns right mtu 1500",
+		"ip -n left address add 10.0.0.1/24 dev left",
+		"ip -n right address add 10.0.0.2/24 dev right",
+		"ip -n left link set left up",
+		"ip -n right link set right up",
+	} {
+		words := strings.Fields(command)
+		if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w: %s", command, err, bytes.TrimSpace(out))
+		}
+	}
+	return nil
+}
+
+// A process is one that plays a role on a host.
+type process struct {
+	cmd *exec.Cmd
+	out *bufio.Reader
+	// complaint is what it has written to stderr.
+	complaint strings.Builder
+}
+
+// start starts a process. It has a line to say when it is ready, or when it is done.
+func start(ctx context.Context, host, role string, roles *pair) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{cmd: exec.CommandContext(ctx, "ip", "netns", "exec", host, self,
+		"-role", role, "-duration", roles.duration.String(), "-profile", roles.profile)}
+	p.cmd.Stderr = &p.complaint
+	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.out = bufio.NewReader(out)
+	return p, p.cmd.Start()
+}
+
+// line waits for a line of the process, and reads it into v, if that is not nil.
+func (p *process) line(v any) error {
+	line, err := p.out.ReadBytes('\n')
+	if err != nil {
+		_ = p.cmd.Wait()
+		return fmt.Errorf("%v: %w: %s", p.cmd.Args, err, p.complaint.String())
+	}
+	if v == nil {
+		return nil
+	}
+	return json.Unmarshal(line, v)
+}
+
+// end asks the process to end, waits until it has, and returns how much CPU it has used.
+func (p *process) end() (seconds float64) {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_, _ = io.Copy(io.Discard, p.out)
+	_ = p.cmd.Wait()
+	return (p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()).Seconds()
+}
+
+// A pair is two roles: one answers on the right host, the other one asks on the left.
+type pair struct {
+	answers, asks string
+	// tells: it is the end that answers that knows the result, and tells when all is over.
+	tells    bool
+	duration time.Duration
+	profile  string
+}
+
+// play reads the result into v, and returns the CPU seconds of the end that has used more.
+func play(ctx context.Context, roles pair, v any) (busier float64, err error) {
+	a, err := start(ctx, right, roles.answers, &roles)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { busier = max(busier, a.end()) }()
+	if err := a.line(nil); err != nil { // ready
+		return 0, err
+	}
+	b, err := start(ctx, left, roles.asks, &roles)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { busier = max(busier, b.end()) }()
+	if roles.tells {
+		return 0, a.line(v)
+	}
+	return 0, b.line(v)
+}
+
+// tell writes a line for the process that has started this one.
+func tell(v any) error { return json.NewEncoder(os.Stdout).Encode(v) }
