@@ -26,6 +26,9 @@ type board struct {
 	old      scenario.Site // who was primary before
 	acked    int
 	rss      int64
+	// crashes tell of replicas that ended by themselves, and losses of those that somebody else has
+	// ended.
+	crashes, losses []string
 }
 
 // A replica is what is known of one.
@@ -116,6 +119,20 @@ func (b *board) process(now time.Duration, s scenario.Site, running bool, name, 
 	}
 	b.keep(result.Event{At: now, Kind: result.Process, Replica: int(s), Name: name, Text: text})
 }
+
+// died notes that a process has ended that the run has not killed: by itself, as what panics does, or
+// by a signal of somebody else.
+func (b *board) died(now time.Duration, byItself bool, text string) {
+	text = fmt.Sprintf("at %v %s", now.Round(time.Millisecond), text)
+	if byItself {
+		b.crashes = append(b.crashes, text)
+	} else {
+		b.losses = append(b.losses, text)
+	}
+}
+
+// bereft tells whether a replica has died, after which they will never be all alike.
+func (b *board) bereft() bool { return len(b.crashes)+len(b.losses) > 0 }
 
 func (b *board) pause(s scenario.Site, paused bool) { b.replica(s).paused = paused }
 

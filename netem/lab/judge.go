@@ -27,6 +27,8 @@ type trial struct {
 	// settled and lost tell how the replicas were in the end: all alike, or without memory.
 	settled, lost bool
 	rss           int64
+	// crashes tell of replicas that ended by themselves.
+	crashes []string
 	// virtual: the processes were simulated, so that they have no memory to measure, and promises
 	// is what became of those that checkers looked at.
 	virtual  bool
@@ -53,13 +55,16 @@ func (x *experiment) judge(t *trial, links []result.Link) result.Verdict {
 	if t.virtual {
 		v.Checks = append(v.Checks, t.promises)
 	}
+	if len(t.crashes) > 0 {
+		v.Checks = append(v.Checks, result.Check{What: "replicas run until they are ended", Outcome: result.Failed, Found: strings.Join(t.crashes, "; ")})
+	}
 	v.Why = append(v.Why, strayed(links)...)
-	v.Outcome = outcome(&v, t.promises.Outcome == result.Failed)
+	v.Outcome = outcome(&v, t.promises.Outcome == result.Failed || len(t.crashes) > 0)
 	return v
 }
 
-// outcome is the worst that is known. A broken promise, and that clients saw what must not be, are
-// failures of the group whatever the network did.
+// outcome is the worst that is known. A broken promise, a replica that ended by itself, and that
+// clients saw what must not be, are failures of the group whatever the network did.
 func outcome(v *result.Verdict, broken bool) result.Outcome {
 	has := func(o result.Outcome) bool {
 		return slices.ContainsFunc(v.Checks, func(c result.Check) bool { return c.Outcome == o })

@@ -7,7 +7,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -143,8 +146,48 @@ func TestRun(t *testing.T) {
 			t.Errorf("%+v", got.Verdict)
 		}
 	})
+	t.Run("ended", func(t *testing.T) { replicaEnds(t, program) })
 	t.Run("killed", func(t *testing.T) { killRunner(t, program) })
 	t.Run("deaf", func(t *testing.T) { notApplied(t, program) })
+}
+
+// replicaEnds: a replica that ends by itself, as one that panics does, fails a run whatever is
+// expected; of one that somebody else has killed nothing follows.
+func replicaEnds(t *testing.T, program string) {
+	if _, err := os.Stat("/proc/self/task"); err != nil {
+		t.Skip("skipped: needs Linux, to find the replicas")
+	}
+	for signal, want := range map[syscall.Signal]result.Outcome{syscall.SIGTERM: result.Failed, syscall.SIGKILL: result.Invalid} {
+		o := options(t, "cut", program)
+		o.Scenario.Steps, o.Scenario.Workload.Duration = nil, time.Second
+		o.Scenario.Expect = []scenario.Expectation{{What: scenario.Linearizable}}
+		once := sync.OnceFunc(func() {
+			pid, err := strconv.Atoi(children(t, os.Getpid())[0])
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if replica, err := os.FindProcess(pid); err != nil || replica.Signal(signal) != nil {
+				t.Errorf("%v to %d: %v", signal, pid, err)
+			}
+		})
+		o.Network = hook{o.Network, once}
+		if got := perform(t, t.Context(), o); got.Verdict.Outcome != want {
+			t.Errorf("%v: %+v", signal, got.Verdict)
+		}
+	}
+}
+
+// TestReplicaDoesNotStart: who can not be formed is not waited for.
+func TestReplicaDoesNotStart(t *testing.T) {
+	program, err := exec.LookPath("false")
+	if err != nil {
+		t.Skip("skipped: needs false")
+	}
+	_, err = Run(t.Context(), options(t, "cut", program))
+	if err == nil || !strings.Contains(err.Error(), "ended: exit status 1, see node-") {
+		t.Error(err)
+	}
 }
 
 // A hook calls a function when a link is set.

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,6 +37,8 @@ type process struct {
 	ended chan struct{}
 	// reread is sent to when the process has read its key file again.
 	reread chan struct{}
+	// killed: the end is the work of the runner.
+	killed atomic.Bool
 }
 
 func newProcesses(r *run) *processes {
@@ -83,7 +86,10 @@ func (p *processes) start(s scenario.Site) error {
 	p.run.watcher.process(s, true, "start", "")
 	go func() {
 		err := cmd.Wait()
-		p.run.watcher.process(s, false, "exit", fmt.Sprint(err))
+		p.run.watcher.process(s, false, "exit", ending(err))
+		if code := cmd.ProcessState.ExitCode(); code >= 0 || !proc.killed.Load() {
+			p.run.died(s, code >= 0, err)
+		}
 		close(proc.ended)
 	}()
 	return nil
@@ -106,6 +112,7 @@ func (p *processes) kill(s scenario.Site) {
 		return
 	}
 	delete(p.live, s)
+	proc.killed.Store(true)
 	_ = proc.cmd.Process.Kill() // it may have ended by itself
 	<-proc.ended
 }

@@ -47,6 +47,8 @@ type run struct {
 	workload  *workload
 	// drops are the rules about messages that have been given to the network.
 	drops map[*dropped]dropping
+	// giveUp ends the setting up.
+	giveUp context.CancelCauseFunc
 }
 
 // dropping is how a backend is asked about a rule, and to end it.
@@ -137,6 +139,8 @@ func (r *run) now() time.Duration { return time.Since(r.began) }
 func (r *run) setUp(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, formTimeout)
 	defer cancel()
+	ctx, r.giveUp = context.WithCancelCause(ctx)
+	defer r.giveUp(nil)
 	for n := 1; n <= r.Scenario.Replicas; n++ {
 		if err := r.processes.start(scenario.Site(n)); err != nil {
 			return err
@@ -146,6 +150,9 @@ func (r *run) setUp(ctx context.Context) (err error) {
 		return err
 	}
 	if err := r.watcher.form(ctx); err != nil {
+		if why := context.Cause(ctx); why != ctx.Err() {
+			err = why
+		}
 		return fmt.Errorf("the group could not be formed: %w", err)
 	}
 	if r.workload, err = newWorkload(r.Network, r.Scenario, r.keys.all(), r.folder); err != nil {
@@ -157,6 +164,21 @@ func (r *run) setUp(ctx context.Context) (err error) {
 	r.began = time.Now()
 	r.watcher.startAt(r.began)
 	return err
+}
+
+// died takes that a process has ended that the run has not killed.
+func (r *run) died(s scenario.Site, byItself bool, how error) {
+	text := fmt.Sprintf("replica %d ended: %s, see node-%[1]d.log", s, ending(how))
+	r.watcher.with(func(b *board, now time.Duration) { b.died(now, byItself, text) })
+	r.giveUp(fmt.Errorf("%s in %s", text, r.folder.Dir))
+}
+
+// ending is how a process ended.
+func ending(err error) string {
+	if err == nil {
+		return "exit status 0"
+	}
+	return err.Error()
 }
 
 // drive lets the driver take the steps until the context ends.
@@ -224,9 +246,10 @@ func (r *run) settle(ctx context.Context) {
 	defer cancel()
 	hopeless := func() bool { _, lost := r.watcher.end(); return lost }
 	r.workload.finish(ctx, hopeless)
-	for ctx.Err() == nil && !r.settled && !r.lost {
+	for bereft := false; ctx.Err() == nil && !r.settled && !r.lost && !bereft; {
 		sleep(ctx, pollInterval)
 		r.settled, r.lost = r.watcher.end()
+		r.watcher.with(func(b *board, _ time.Duration) { bereft = b.bereft() })
 	}
 }
 
@@ -239,7 +262,10 @@ func (r *run) end() error {
 	r.workload.close()
 	history, complete := r.workload.past()
 	t := &trial{history: history, complete: complete}
-	r.watcher.with(func(b *board, _ time.Duration) { t.events, t.rss = slices.Clone(b.events), b.rss })
+	r.watcher.with(func(b *board, _ time.Duration) {
+		t.events, t.rss, t.crashes = slices.Clone(b.events), b.rss, b.crashes
+		r.troubles = append(r.troubles, b.losses...)
+	})
 	return r.conclude(lasted, t)
 }
 
