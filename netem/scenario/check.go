@@ -20,11 +20,18 @@ func (r *reader) checkCells(s *Scenario) {
 func (r *reader) check(s *Scenario) {
 	r.checkSettings(s.Base, 1, "links")
 	for _, rule := range s.Rules {
+		if rule.Impairment == (Impairment{}) {
+			r.fail(rule.Line, "links: this changes nothing")
+		}
 		base := s.Base
 		rule.Impairment.Apply(&base)
 		r.checkSettings(base, rule.Line, "links")
 		r.checkTargets(s, rule.Line, rule.Where.From, rule.Where.To)
+		if len(rule.Where.Directions(s.first(), s.Dice("check"))) == 0 {
+			r.fail(rule.Line, "links: there is none %v at the beginning", rule.Where)
+		}
 	}
+	r.checkReorder(s)
 	if len(s.Expect) == 0 {
 		r.fail(1, "nothing is expected, so nothing can fail")
 	}
@@ -50,6 +57,47 @@ func (r *reader) check(s *Scenario) {
 	for _, e := range s.Expect {
 		if e.Min > e.Max {
 			r.fail(e.Line, "%s: the least, %d, is more than the most, %d", e.What, e.Min, e.Max)
+		}
+	}
+}
+
+// first is a group as it is at the beginning, as far as that is known.
+func (s *Scenario) first() *Group {
+	return &Group{Replicas: s.Replicas, Clients: s.Workload.Clients, Primary: 1, NextPrimary: Site(min(s.Replicas, 2))}
+}
+
+// checkReorder refuses what is to overtake others on links where everything arrives at once. In a
+// matrix of delays it may be so in some cells.
+func (r *reader) checkReorder(s *Scenario) {
+	if slices.ContainsFunc(s.Matrix, func(a Axis) bool { return a.Name == "delay" }) {
+		return
+	}
+	links := s.Links(s.first(), s.Dice("check"))
+	still := true
+	for _, settings := range links {
+		still = still && settings.Delay.Mean == 0
+	}
+	for _, step := range s.Steps {
+		if a, is := step.Action.(*Change); is && a.Impairment.Delay != nil {
+			still = still && a.Impairment.Delay.Mean == 0
+		}
+	}
+	if !still {
+		return
+	}
+	wants := func(i *Impairment) bool { return i.Reorder != nil && *i.Reorder > 0 }
+	const complaint = "reorder does nothing without a delay, and no link has one"
+	if s.Base.Reorder > 0 {
+		r.fail(1, complaint)
+	}
+	for _, rule := range s.Rules {
+		if wants(&rule.Impairment) {
+			r.fail(rule.Line, complaint)
+		}
+	}
+	for _, step := range s.Steps {
+		if a, is := step.Action.(*Change); is && wants(&a.Impairment) {
+			r.fail(step.Line, complaint)
 		}
 	}
 }

@@ -82,8 +82,8 @@ func (r *reader) workload(w *Workload) func(ast.Node) {
 func (r *reader) where(n ast.Node, w *Where) []field {
 	all := Target{Role: All}
 	*w = Where{From: all, To: all}
-	if peek(n, "target") != "" {
-		if peek(n, "from")+peek(n, "to") != "" {
+	if has(n, "target") {
+		if has(n, "from") || has(n, "to") {
 			r.failAt(n, "links of a target, both ways, or from and to, one way: not both")
 		}
 		w.Both = true
@@ -94,7 +94,7 @@ func (r *reader) where(n ast.Node, w *Where) []field {
 
 // impairment reads the keys that say what links do.
 func (r *reader) impairment(n ast.Node, i *Impairment) []field {
-	if peek(n, "queue") != "" && peek(n, "rate") == "" {
+	if has(n, "queue") && !has(n, "rate") {
 		r.failAt(n, "a queue is in front of a rate, which is missing")
 	}
 	return []field{
@@ -165,6 +165,9 @@ func (r *reader) delay(d *link.Delay) func(ast.Node) {
 			may("jitter", r.duration(&d.Jitter)),
 			may("distribution", oneOf(r, &name, names)),
 		)
+		if has(n, "distribution") && d.Jitter == 0 {
+			r.failAt(n, "a distribution is that of a jitter, which is missing")
+		}
 		for _, known := range link.Distributions() {
 			if known.String() == name {
 				d.Distribution = known

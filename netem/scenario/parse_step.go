@@ -111,9 +111,14 @@ func (r *reader) expectation(n ast.Node) Expectation {
 	}
 	known := []string{string(RecoversWithin), string(ViewChanges), string(Acknowledged), string(Unavailable), string(RSS)}
 	for _, name := range known {
-		if peek(n, name) != "" {
-			e.What = Expect(name)
+		if !has(n, name) {
+			continue
 		}
+		if e.What != "" {
+			r.failAt(n, "an expectation is one thing, and this is %s and %s", e.What, name)
+			return e
+		}
+		e.What = Expect(name)
 	}
 	switch e.What {
 	case RecoversWithin:
@@ -129,6 +134,10 @@ func (r *reader) expectation(n ast.Node) Expectation {
 			r.mapping(n, string(e.What), need("max", r.size(&e.Max)))
 		}))
 	default:
+		if len(values.Values) == 0 {
+			r.failAt(n, "this expectation is empty")
+			return e
+		}
 		key := values.Values[0].Key.GetToken().Value
 		r.failAt(n, "unknown expectation %q%s", key, suggestion(key, known))
 	}
@@ -138,7 +147,10 @@ func (r *reader) expectation(n ast.Node) Expectation {
 func (r *reader) bounds(e *Expectation) func(ast.Node) {
 	return func(n ast.Node) {
 		low, high := 0, -1
-		r.mapping(n, string(e.What), may("min", r.integer(&low, 0, RateMax)), may("max", r.integer(&high, 0, RateMax)))
+		there := r.mapping(n, string(e.What), may("min", r.integer(&low, 0, RateMax)), may("max", r.integer(&high, 0, RateMax)))
+		if len(there) == 0 && r.problems == nil {
+			r.failAt(n, "%s: want min or max, without which it always holds", e.What)
+		}
 		e.Min = int64(low)
 		if high >= 0 {
 			e.Max = int64(high)

@@ -111,6 +111,12 @@ func peek(n ast.Node, name string) string {
 	return ""
 }
 
+// has tells whether a mapping has a key.
+func has(n ast.Node, name string) bool {
+	m, ok := n.(*ast.MappingNode)
+	return ok && slices.ContainsFunc(m.Values, func(v *ast.MappingValueNode) bool { return v.Key.GetToken().Value == name })
+}
+
 // list returns the elements of a sequence.
 func (r *reader) list(n ast.Node, where string, most int) []ast.Node {
 	s, ok := n.(*ast.SequenceNode)
