@@ -35,7 +35,7 @@ A scenario is a file, or the name of one that comes with the program: see vrnode
 Exit codes:
   0   the run passed
   1   the group failed it
-  2   a judge did not finish
+  2   a judge did not finish, or had nothing to judge
   3   the backend can not do what the scenario needs
   4   the run was not the experiment that was asked for: an impairment was not
       achieved, a step could not be taken, or the machine failed

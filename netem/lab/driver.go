@@ -23,7 +23,7 @@ type driver struct {
 	// before is when the step before that was taken, and due when that is; forever while the
 	// event that it waits for has not come.
 	before, due time.Duration
-	// giveUp is until when somebody is looked for whom the step is about, 0 before it is due.
+	// giveUp is until when somebody is looked for whom the step can be about, 0 before it is due.
 	giveUp time.Duration
 	on     []*fault // that are not undone yet
 	faults int
@@ -34,6 +34,9 @@ type fault struct {
 	begin result.Event
 	until time.Duration // when it ends by itself; forever: never
 	undo  func() []order
+	// does is what it has done to sites, if it is about processes.
+	does  verb
+	sites []scenario.Site
 }
 
 // An order is one thing that is to be done.
@@ -75,7 +78,8 @@ type dropped struct {
 const (
 	// forever is later than the end of any run.
 	forever = time.Duration(math.MaxInt64)
-	// targetTimeout is how long a step waits until somebody has the role that it is about.
+	// targetTimeout is how long a step waits until somebody has the role that it is about, and can
+	// suffer it.
 	targetTimeout = 5 * time.Second
 )
 
@@ -138,7 +142,7 @@ func (d *driver) Tick(now time.Duration, g scenario.Group, orders []order) []ord
 			d.due = now + pollInterval
 			return orders
 		}
-		taken = complain("line %d: the step %v: %v: nobody is meant", step.Line, step.When, step.Action)
+		taken = complain("line %d: the step %v: %v: nobody is meant, or somebody who is down or paused already", step.Line, step.When, step.Action)
 	}
 	d.next++
 	d.before = now
@@ -184,7 +188,7 @@ func (d *driver) end(now time.Duration, f *fault, orders []order) []order {
 	return append(orders, d.told(append(f.undo(), tell(e)))...)
 }
 
-// take returns what a step orders, which is nothing if nobody is meant.
+// take returns what a step orders, which is nothing if nobody is meant who can suffer it.
 func (d *driver) take(now time.Duration, step *scenario.Step, g *scenario.Group) []order {
 	switch a := step.Action.(type) {
 	case *scenario.Heal:
@@ -224,9 +228,10 @@ func (d *driver) begin(now time.Duration, name string, step *scenario.Step, last
 	return tell(f.begin)
 }
 
-// strike does something to each of some replicas.
+// strike does something to each of some replicas, unless one of them can not suffer it: it is down, or
+// paused already. Then the step waits, as for somebody who has the role.
 func (d *driver) strike(now time.Duration, name string, step *scenario.Step, lasts time.Duration, sites []scenario.Site, do, undo verb) []order {
-	if len(sites) == 0 {
+	if len(sites) == 0 || slices.ContainsFunc(d.on, func(f *fault) bool { return f.forbids(do, sites) }) {
 		return nil
 	}
 	all := func(v verb) (orders []order) {
@@ -235,7 +240,7 @@ func (d *driver) strike(now time.Duration, name string, step *scenario.Step, las
 		}
 		return orders
 	}
-	f := fault{begin: result.Event{Replicas: numbers(sites)}, undo: func() []order { return all(undo) }}
+	f := fault{begin: result.Event{Replicas: numbers(sites)}, undo: func() []order { return all(undo) }, does: do, sites: sites}
 	return append(all(do), d.begin(now, name, step, lasts, f))
 }
 
@@ -251,6 +256,11 @@ func (d *driver) rekey(now time.Duration, step *scenario.Step, sites []scenario.
 	end := begin
 	end.Kind = result.FaultEnd
 	return append(orders, tell(begin), tell(end))
+}
+
+// forbids tells whether one of some sites can not suffer something while the fault is on.
+func (f *fault) forbids(do verb, sites []scenario.Site) bool {
+	return (f.does == doCrash || f.does == do) && slices.ContainsFunc(sites, func(s scenario.Site) bool { return slices.Contains(f.sites, s) })
 }
 
 func (d *driver) drop(now time.Duration, step *scenario.Step, a *scenario.Drop, g *scenario.Group) []order {

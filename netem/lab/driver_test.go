@@ -132,8 +132,24 @@ func TestDriverLooksForTargets(t *testing.T) {
 	r.at(2*time.Second, "crash 2", "fault-begin crash")
 	r.group.OldPrimary = 0
 	r.at(2 * time.Second)
-	r.at(2*time.Second+targetTimeout, "complain: the step at 2s: crash old-primary: nobody is meant")
+	r.at(2*time.Second+targetTimeout, "complain: the step at 2s: crash old-primary: nobody is meant, or somebody who is down or paused already")
 	r.check(0, r.Stop(10*time.Second, true, nil), []string{"start 2", "fault-end crash"})
+}
+
+// A process that is down can be neither crashed nor paused: the step waits until it runs, and if it
+// does not, the run is not what was asked for.
+func TestDriverStrikesTheLiving(t *testing.T) {
+	r := rehearse(t, `
+  - {at: 1s, fault: crash, target: replica:3, restart_after: 2s}
+  - {at: 2s, fault: crash, target: replica:3, restart_after: 9s}
+  - {at: 4s, fault: pause, target: backups}
+`)
+	r.at(time.Second, "crash 3", "fault-begin crash")
+	r.at(2 * time.Second)
+	r.next(2*time.Second + pollInterval)
+	r.at(3*time.Second, "start 3", "fault-end crash", "crash 3", "fault-begin crash")
+	r.at(4 * time.Second)
+	r.at(4*time.Second+targetTimeout, "complain: the step at 4s: pause backups: nobody is meant, or somebody who is down or paused already")
 }
 
 // Faults of links may overlap: when one ends, the others stay.

@@ -192,7 +192,7 @@ func (t *trial) recovers(e *scenario.Expectation) (result.Outcome, string) {
 	worst, times := time.Duration(0), 0
 	for i := range t.events {
 		event := &t.events[i]
-		if event.At < 0 || event.At > t.lasted || !is(event) {
+		if event.At < 0 || event.At >= t.lasted || !is(event) { // what ends with the run is no event of it
 			continue
 		}
 		times++

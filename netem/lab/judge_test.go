@@ -1,9 +1,11 @@
 package lab
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"vrnode/netem/link"
 	"vrnode/netem/result"
 	"vrnode/netem/scenario"
 )
@@ -46,6 +48,7 @@ func TestSafety(t *testing.T) {
 		{"unanswered and never done", []result.Call{open(1, "add 1"), call(3, 4, "add 2", "2"), call(5, 6, "read", "2")}, pass, pass},
 		{"unanswered and done twice", []result.Call{open(1, "add 1"), call(3, 4, "add 2", "4"), call(5, 6, "read", "4")}, failed, failed},
 		{"refused and done", []result.Call{refused(1, "add 1"), call(5, 6, "read", "1")}, failed, failed},
+		{"nothing answered", []result.Call{open(1, "add 1"), refused(2, "add 2"), open(3, "read")}, result.Unknown, failed},
 		{"no last read", []result.Call{call(1, 2, "add 1", "1"), open(3, "read")}, pass, failed},
 		{"not a number", []result.Call{call(1, 2, "add 1", "error: overflow"), call(5, 6, "read", "1")}, failed, pass},
 	} {
@@ -74,6 +77,7 @@ func TestExpectations(t *testing.T) {
 			{At: 20 * time.Millisecond, Kind: result.Said, Name: "view-started", View: 2},
 			{At: 21 * time.Millisecond, Kind: result.Said, Name: "view-started", View: 2},
 			{At: 30 * time.Millisecond, Kind: result.FaultEnd, Name: "pause"},
+			{At: 100 * time.Millisecond, Kind: result.FaultEnd, Name: "crash"},
 		},
 	}
 	const ms = time.Millisecond
@@ -132,6 +136,24 @@ func TestBrokenPromise(t *testing.T) {
 	v := x.judge(&trial{complete: true, virtual: true, promises: result.Check{What: "I1 agreement", Outcome: result.Failed}}, nil)
 	if v.Outcome != result.Failed || v.Checks[len(v.Checks)-1].What != "I1 agreement" {
 		t.Errorf("%+v", v)
+	}
+}
+
+// blind are links that nobody looks at.
+type blind struct{ wires }
+
+func (blind) Set(...scenario.Changed) error { return nil }
+
+func (blind) Measure(scenario.Direction) ([]link.Counters, []link.Histogram) { return nil, nil }
+
+// What was not measured is not taken for achieved.
+func TestNotMeasured(t *testing.T) {
+	n, err := newNetwork(blind{}, []scenario.Changed{{Direction: scenario.Direction{From: 1, To: 2}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strayed(n.links(time.Second)); len(got) != 1 || !strings.Contains(got[0], "nobody has measured it") {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -19,7 +19,7 @@ const judgeTimeout = time.Minute
 // after it was made, or never.
 func linearizable(history []result.Call) (result.Outcome, string) {
 	var operations []porcupine.Operation
-	unanswered := 0
+	answered, unanswered := 0, 0
 	for _, c := range history {
 		o := porcupine.Operation{ClientId: c.Client, Input: added(c.Command), Call: int64(c.Invoke), Return: int64(c.Return)}
 		switch c.End {
@@ -37,8 +37,12 @@ func linearizable(history []result.Call) (result.Outcome, string) {
 				return result.Failed, fmt.Sprintf("%s was answered %q", c.Command, c.Result)
 			}
 			o.Output = value
+			answered++
 		}
 		operations = append(operations, o)
+	}
+	if answered == 0 {
+		return result.Unknown, "no operation was answered, so there is nothing to judge"
 	}
 	switch porcupine.CheckOperationsTimeout(accumulator, operations, judgeTimeout) {
 	case porcupine.Ok:

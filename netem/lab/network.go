@@ -58,20 +58,22 @@ func (n *network) links(end time.Duration) []result.Link {
 		spans := n.spans[d]
 		counters, late := n.wires.Measure(d)
 		for i, s := range spans {
-			// What was done before the first span comes first.
-			var c link.Counters
-			if i+1 < len(counters) {
-				c = counters[i+1]
-			}
-			var h *link.Histogram
-			if i+1 < len(late) {
-				h = &late[i+1]
-			}
 			until := end
 			if i+1 < len(spans) {
 				until = spans[i+1].begin
 			}
-			out = append(out, compare(d, s, until, &c, h, n.wires.Slack()))
+			// What was done before the first span comes first.
+			if i+1 >= len(counters) {
+				l := compare(d, s, until, new(link.Counters), nil, 0)
+				l.Deviations = append(l.Deviations, "nobody has measured it")
+				out = append(out, l)
+				continue
+			}
+			var h *link.Histogram
+			if late != nil {
+				h = &late[i+1]
+			}
+			out = append(out, compare(d, s, until, &counters[i+1], h, n.wires.Slack()))
 		}
 	}
 	return out

@@ -9,7 +9,7 @@ type Outcome string
 const (
 	Pass   Outcome = "pass"
 	Failed Outcome = "failed"
-	// Unknown: a judge did not finish.
+	// Unknown: a judge did not finish, or had nothing to judge.
 	Unknown Outcome = "unknown"
 	// Unsupported: the backend can not do what the scenario needs, so nothing was run.
 	Unsupported Outcome = "unsupported"
