@@ -50,33 +50,28 @@ type Folder struct {
 	err     error
 }
 
-// Create makes the folder of a new run below root and turns the latest link to it.
+// Create makes the folder of a new run below root and turns the latest link to it. Others may do the
+// same at the same time.
 func Create(root, name string, began time.Time, seed uint64) (*Folder, error) {
-	stem := fmt.Sprintf("%s-seed%d", began.UTC().Format("20060102T150405.000"), seed)
-	dir := filepath.Join(root, name, stem)
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	parent := filepath.Join(root, name)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return nil, err
+	stem := ""
+	for made := false; !made; began = began.Add(time.Millisecond) {
+		stem = fmt.Sprintf("%s-seed%d", began.UTC().Format("20060102T150405.000"), seed)
+		err := os.Mkdir(filepath.Join(parent, stem), 0o755)
+		if made = err == nil; !made && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
 	}
-	if err := relink(filepath.Join(root, name, Latest), stem); err != nil {
-		return nil, err
-	}
-	f := &Folder{Dir: dir}
-	return f, errors.Join(f.history.create(dir, HistoryFile), f.events.create(dir, EventsFile))
-}
-
-// relink replaces a symbolic link at once.
-func relink(path, target string) error {
-	fresh := path + ".new"
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Symlink(target, fresh); err != nil {
-		return err
-	}
-	return os.Rename(fresh, path)
+	// The link is made in the folder, where nobody else makes one, and replaces the old one at once.
+	// So it points to nothing until it is there.
+	f := &Folder{Dir: filepath.Join(parent, stem)}
+	fresh := filepath.Join(f.Dir, Latest)
+	return f, errors.Join(
+		os.Symlink(stem, fresh), os.Rename(fresh, filepath.Join(parent, Latest)),
+		f.history.create(f.Dir, HistoryFile), f.events.create(f.Dir, EventsFile))
 }
 
 // Call writes a line of the history.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 )
@@ -57,7 +58,29 @@ func TestRunThatDied(t *testing.T) {
 	}
 }
 
-// TestLatest: the link follows the last run, and two of the same moment and seed are an error.
+// TestLatest: the link follows the last run.
+// TestAtOnce: runs that begin at the same time do not get into each other's way.
+func TestAtOnce(t *testing.T) {
+	root, began := t.TempDir(), time.Now()
+	var all sync.WaitGroup
+	for range 32 {
+		all.Go(func() {
+			f, err := Create(root, "x", began, 7)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := f.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if entries, err := os.ReadDir(filepath.Join(root, "x")); err != nil || len(entries) != 32+1 {
+		t.Errorf("%d entries, %v", len(entries), err)
+	}
+}
+
 func TestLatest(t *testing.T) {
 	root := t.TempDir()
 	for i := range 2 {
@@ -71,8 +94,5 @@ func TestLatest(t *testing.T) {
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if _, err := Create(root, "crash", time.UnixMilli(1), 1); err == nil {
-		t.Error("a folder was written over")
 	}
 }
