@@ -3,7 +3,6 @@ package lab
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"vrnode/netem/result"
@@ -46,7 +45,7 @@ func (x *experiment) trouble(format string, args ...any) {
 func (x *experiment) describe(backend string, began time.Time) error {
 	s := x.Scenario
 	x.manifest = result.Manifest{
-		Name: s.Name, Hypothesis: strings.TrimSpace(s.Hypothesis), File: s.File, Cell: x.Cell, Seed: s.Seed,
+		Name: s.Name, Hypothesis: s.Hypothesis, File: s.File, Cell: x.Cell, Seed: s.Seed,
 		Backend: backend, Replicas: s.Replicas, Clients: s.Workload.Clients,
 		Began: began, Version: x.Version, System: system(), Reproduce: x.Reproduce,
 	}

@@ -72,6 +72,8 @@ var bad = []struct{ name, text, want string }{
 	{"version", strings.Replace(head, "version: 1", "version: 2", 1), `test.yaml:1: "2": want a whole number from 1 to 1`},
 	{"name", strings.Replace(head, "name: test", "name: ../test", 1), `test.yaml:2: "../test": want at most 64 small letters`},
 	{"hole in a name", strings.Replace(head, "name: test", "name: a/b", 1), `test.yaml:2: "a/b": want at most 64 small letters`},
+	{"no hypothesis", strings.Replace(head, "it works", `""`, 1), `test.yaml:3: "": want a sentence`},
+	{"escapes", strings.Replace(head, "it works", `"\e[31mred"`, 1), "want a sentence that can be printed"},
 	{"missing", strings.Replace(head, "seed: 7\n", "", 1), `test.yaml:1: the scenario: the key "seed" is missing`},
 	{"twice", head + "name: other\n", `test.yaml:7: mapping key "name" already defined`},
 	{"top key", head + "mattrix: {}\n", `test.yaml:7: unknown key "mattrix" in the scenario; did you mean "matrix"?`},

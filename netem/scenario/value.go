@@ -6,14 +6,19 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/goccy/go-yaml/ast"
 )
 
 // The methods below return what reads one value of a kind into a variable.
 
+// words reads a sentence. It becomes one line, which can go into a comment and to a terminal.
 func (r *reader) words(to *string) func(ast.Node) {
-	return func(n ast.Node) { *to, _ = r.text(n, "text") }
+	return value(r, to, "a sentence that can be printed", func(text string) (string, bool) {
+		line := strings.Join(strings.Fields(text), " ")
+		return line, line != "" && strings.TrimFunc(line, unicode.IsPrint) == ""
+	})
 }
 
 // slug reads a name that can be one of a file, too.
