@@ -59,7 +59,7 @@ func (l *labRunner) inGuest(cmd *cobra.Command, g *inGuest) error {
 		Root: l.root, Stderr: cmd.ErrOrStderr(),
 		Describe: func(m *result.Manifest) {
 			m.Backend, m.File = string(l.backend), g.cells[0].File
-			m.Reproduce = reproduce(m)
+			m.Reproduce = l.reproduce(m)
 		},
 		Ended: func(run lab.Report) error {
 			progress("")

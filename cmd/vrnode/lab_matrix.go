@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 
@@ -35,6 +36,9 @@ The exit code is that of the worst run.`,
 			if err != nil {
 				return err
 			}
+			if l.seeded && slices.ContainsFunc(s.Matrix, func(a scenario.Axis) bool { return a.Name == "seed" }) {
+				return usage("--seed: the matrix of %s has seeds of its own", s.Name)
+			}
 			if done, err := l.backend.get().enter(cmd.Context(), false); done || err != nil {
 				return err
 			}
@@ -46,10 +50,12 @@ The exit code is that of the worst run.`,
 				})
 			}
 			for _, cell := range s.Cells() {
+				first := cell.Seed
+				if l.seeded {
+					first = l.seed
+				}
 				for i := range repeat {
-					again := *cell.Scenario
-					again.Seed += uint64(i)
-					if err := m.run(cmd, l, &scenario.Cell{Scenario: &again, Values: cell.Values}, text); err != nil {
+					if err := m.run(cmd, l, reseed(&cell, first+uint64(i)), text); err != nil {
 						return err
 					}
 				}

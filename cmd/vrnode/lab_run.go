@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"vrnode/netem/lab"
 	"vrnode/netem/result"
 	"vrnode/netem/scenario"
+	"vrnode/netem/tc"
 )
 
 // A labRunner is what the flags of lab run and lab matrix say.
@@ -106,6 +108,9 @@ func (l *labRunner) print(cmd *cobra.Command, cell *scenario.Cell, text []byte) 
 	if done, err := l.backend.get().enter(cmd.Context(), false); done || err != nil {
 		return err
 	}
+	if l.seeded {
+		cell = reseed(cell, l.seed)
+	}
 	run, err := l.run(cmd.Context(), cell, text, l.progressLine(cmd.ErrOrStderr()))
 	if err != nil {
 		return err
@@ -127,15 +132,12 @@ func (l *labRunner) show(cmd *cobra.Command, run *lab.Report) error {
 
 // run runs one cell.
 func (l *labRunner) run(ctx context.Context, cell *scenario.Cell, text []byte, progress func(string)) (*lab.Report, error) {
-	s := *cell.Scenario
-	if l.seeded {
-		s.Seed = l.seed
-	}
+	s := cell.Scenario
 	kind := l.backend.get()
 	if kind.simulated && l.program != "" {
 		return nil, usage("--program: with --backend %s the replicas are part of this program", kind.name)
 	}
-	network, missing, err := kind.openFor(ctx, &s)
+	network, missing, err := kind.openFor(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -143,8 +145,8 @@ func (l *labRunner) run(ctx context.Context, cell *scenario.Cell, text []byte, p
 		return &lab.Report{Manifest: result.Manifest{Name: s.Name, Cell: cell.String()}, Verdict: lab.Unsupported(kind.name, missing)}, nil
 	}
 	run, err := l.conduct(ctx, kind, lab.Options{
-		Scenario: &s, Cell: cell.String(), Text: text, Network: network, Root: l.root,
-		Version: version(), Reproduce: reproduce(&result.Manifest{File: s.File, Cell: cell.String(), Backend: kind.name, Seed: s.Seed}),
+		Scenario: s, Cell: cell.String(), Text: text, Network: network, Root: l.root,
+		Version: version(), Reproduce: l.reproduce(&result.Manifest{File: s.File, Cell: cell.String(), Backend: kind.name, Seed: s.Seed}),
 		Progress: progress,
 	})
 	if progress != nil {
@@ -173,13 +175,23 @@ func (l *labRunner) conduct(ctx context.Context, kind *backend, o lab.Options) (
 	return run, err
 }
 
-// reproduce returns the command that runs a scenario again.
-func reproduce(m *result.Manifest) string {
-	command := fmt.Sprintf("vrnode lab run %s --backend %s --seed %d", m.File, m.Backend, m.Seed)
+// reseed returns a cell with another seed.
+func reseed(cell *scenario.Cell, seed uint64) *scenario.Cell {
+	again := *cell.Scenario
+	again.Seed = seed
+	return &scenario.Cell{Scenario: &again, Values: cell.Values}
+}
+
+// reproduce returns the command that runs a scenario again, as a shell takes it.
+func (l *labRunner) reproduce(m *result.Manifest) string {
+	command := tc.Command{"vrnode", "lab", "run", m.File, "--backend", m.Backend, "--seed", strconv.FormatUint(m.Seed, 10)}
 	if m.Cell != "" {
-		command += fmt.Sprintf(" --cell '%s'", m.Cell)
+		command = append(command, "--cell", m.Cell)
 	}
-	return command
+	if l.program != "" {
+		command = append(command, "--program", l.program)
+	}
+	return command.String()
 }
 
 // vrnode returns the path of the program that replicas run.
