@@ -97,7 +97,7 @@ func (m *matrix) show(cmd *cobra.Command, l *labRunner, run *lab.Report) error {
 		m.worst = v.Outcome
 	}
 	if l.output.json() {
-		return printJSON(cmd.OutOrStdout(), run)
+		return invalid(printJSON(cmd.OutOrStdout(), run))
 	}
 	t := tabwriter.NewWriter(cmd.OutOrStdout(), matrixColumn, 0, 2, ' ', 0)
 	if m.runs == 1 {
@@ -105,7 +105,7 @@ func (m *matrix) show(cmd *cobra.Command, l *labRunner, run *lab.Report) error {
 	}
 	f := &v.Figures
 	fmt.Fprintf(t, "%s\t%.0f\t%v\t%v\t%d\t%d\t%s\n", v.Outcome, f.PerSecond, short(f.P50), short(f.P99), f.ViewChanges, f.Unanswered, run.Manifest.Cell)
-	return t.Flush()
+	return invalid(t.Flush())
 }
 
 // matrixColumn is the least width of a column, since lines are printed one by one.

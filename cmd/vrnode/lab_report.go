@@ -39,10 +39,10 @@ is for runs that were cut off, and for several of them beside each other.`,
 				to = filepath.Join(args[0], result.ReportFile)
 			}
 			if err := writeReport(to, runs...); err != nil {
-				return err
+				return invalid(err)
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), to)
-			return nil
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), to)
+			return invalid(err)
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "", "where to write the page (default: report.html in the first folder)")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -121,13 +122,15 @@ func (l *labRunner) print(cmd *cobra.Command, cell *scenario.Cell, text []byte) 
 	return outcomeError(run.Verdict.Outcome, "%s: %s", cell.Name, run.Verdict.Outcome)
 }
 
-// show prints a verdict.
+// show prints a verdict. One that can not be printed is no failure of the group.
 func (l *labRunner) show(cmd *cobra.Command, run *lab.Report) error {
 	if l.output.json() {
-		return printJSON(cmd.OutOrStdout(), run)
+		return invalid(printJSON(cmd.OutOrStdout(), run))
 	}
-	printVerdict(cmd.OutOrStdout(), run)
-	return nil
+	var text bytes.Buffer
+	printVerdict(&text, run)
+	_, err := text.WriteTo(cmd.OutOrStdout())
+	return invalid(err)
 }
 
 // run runs one cell.
