@@ -103,6 +103,9 @@ func (x *experiment) conclude(lasted time.Duration, t *trial) error {
 			x.trouble("%s", slow)
 		}
 	}
+	if x.Progress != nil && t != nil {
+		x.Progress(fmt.Sprintf("%s: judging %d calls", x.Scenario.Name, len(t.history)))
+	}
 	return errors.Join(
 		x.folder.Write(result.ManifestFile, x.manifest),
 		x.folder.Write(result.LinksFile, links),

@@ -1,6 +1,9 @@
 package lab
 
 import (
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +157,19 @@ func TestNotMeasured(t *testing.T) {
 	}
 	if got := strayed(n.links(time.Second)); len(got) != 1 || !strings.Contains(got[0], "nobody has measured it") {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestSpoken: what the watcher listens for is what replicas log, or view changes would be missed.
+func TestSpoken(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join(root, "vr/node/events.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range spoken {
+		if !strings.Contains(string(source), strconv.Quote(s.text)) {
+			t.Errorf("no replica says %q", s.text)
+		}
 	}
 }
 

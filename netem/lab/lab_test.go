@@ -270,7 +270,7 @@ func TestUnsupported(t *testing.T) {
 	o := options(t, "cut", "no program is needed")
 	o.Network = weak{o.Network.(*relay.Relay)}
 	got := perform(t, t.Context(), o)
-	if got.Verdict.Outcome != result.Unsupported || got.Verdict.Why[0] != "backend relay can not do: delay loss one-way message-type" {
+	if got.Verdict.Outcome != result.Unsupported || got.Verdict.Why[0] != "backend relay can not do: delay loss one-way message-type; see vrnode lab doctor" {
 		t.Errorf("%+v", got.Verdict)
 	}
 }

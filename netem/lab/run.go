@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"vrnode/netem/result"
@@ -87,7 +88,7 @@ func Run(ctx context.Context, o Options) (*result.Run, error) {
 
 // Unsupported is the verdict of a scenario on a backend that lacks something.
 func Unsupported(backend string, missing scenario.Capabilities) result.Verdict {
-	why := fmt.Sprintf("backend %s can not do: %v", backend, missing)
+	why := fmt.Sprintf("backend %s can not do: %v; see vrnode lab doctor", backend, missing)
 	return result.Verdict{Outcome: result.Unsupported, Why: []string{why}}
 }
 
@@ -107,12 +108,14 @@ func (r *run) run(ctx context.Context) (err error) {
 	r.watcher.memory = r.processes.memory
 	defer r.processes.close()
 	defer r.watcher.close()
-	defer r.progress()()
+	watched := sync.OnceFunc(r.progress())
+	defer watched()
 	if err := r.setUp(ctx); err != nil {
 		if ctx.Err() == nil {
 			return err
 		}
 		r.trouble("interrupted before the group was formed")
+		watched()
 		return r.end()
 	}
 	r.workload.acked = func() { r.watcher.with(func(b *board, _ time.Duration) { b.acked++ }) }
@@ -129,6 +132,7 @@ func (r *run) run(ctx context.Context) (err error) {
 	if ctx.Err() == nil {
 		r.settle(ctx)
 	}
+	watched()
 	return r.end()
 }
 
