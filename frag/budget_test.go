@@ -163,7 +163,7 @@ func TestBudgetOfEndpoint(t *testing.T) {
 		most = max(most, a.Stats().Receiving)
 		return from != a || l.rng.IntN(4) > 0
 	}
-	l.delay = 20 * time.Millisecond
+	l.Delay.Mean = 20 * time.Millisecond
 	count := 0
 	a.onMessage = func(Delivery) { count++ }
 	l.pass(50 * time.Millisecond)

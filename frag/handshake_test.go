@@ -42,7 +42,7 @@ func TestRestartOfPeer(t *testing.T) {
 					return a.session(2).active && a.session(2).remote.Nonce != 0 && a.counters(2).Sessions == 2
 				})
 				// One round trip for the RESET, one for the handshake.
-				if took := l.now - restart; took > 4*l.delay {
+				if took := l.now - restart; took > 4*l.Delay.Mean {
 					t.Errorf("a new session took %v", took)
 				}
 				a.Send(l.now, 2, 1, []byte("after"))
@@ -86,7 +86,7 @@ func TestRestartedPeerSpeaksFirst(t *testing.T) {
 		restart := l.now
 		b.Send(l.now, 1, 1, []byte("here again"))
 		l.run(time.Second, func() bool { return len(a.got) == 1 })
-		if took := l.now - restart; took > 3*l.delay {
+		if took := l.now - restart; took > 3*l.Delay.Mean {
 			t.Errorf("took %v", took)
 		}
 		a.Send(l.now, 2, 1, []byte("welcome"))
@@ -145,7 +145,7 @@ func TestHelloOfDeadRunDuringHandshake(t *testing.T) {
 		b.start(5, 200, 1, 2)
 		b.Send(l.now, 1, 1, []byte("alive"))
 		for i, d := range old {
-			l.inject(b, a, d, l.delay+time.Duration(i)*20*time.Microsecond)
+			l.inject(b, a, d, l.Delay.Mean+time.Duration(i)*20*time.Microsecond)
 		}
 		if took := l.run(time.Second, func() bool { return len(a.got) > 0 }); took > 100*time.Millisecond {
 			t.Errorf("took %v", took)
@@ -159,9 +159,9 @@ func TestCrossedOpen(t *testing.T) {
 	for seed := range uint64(300) {
 		l := newLabWith(t, seed, someKeys(seed), 1, 2)
 		a, b := l.ends[0], l.ends[1]
-		l.jitter, l.reorder = 300*time.Microsecond, 0.5
+		l.Delay.Jitter = 90 * time.Microsecond
 		if seed%2 == 0 {
-			l.loss, l.dup = 0.2, 0.1
+			l.Loss.Random, l.Duplicate = 0.2, 0.1
 		}
 		a.Send(0, 2, 1, []byte("from a"))
 		l.pass(time.Duration(seed%20) * 30 * time.Microsecond)
@@ -174,10 +174,10 @@ func TestCrossedOpen(t *testing.T) {
 		if len(a.got) == 0 || len(b.got) == 0 {
 			t.Errorf("seed %d: a got %d, b got %d", seed, len(a.got), len(b.got))
 		}
-		if l.loss == 0 && (a.counters(2).Sessions > 2 || b.counters(1).Sessions > 2) {
+		if l.Loss.Random == 0 && (a.counters(2).Sessions > 2 || b.counters(1).Sessions > 2) {
 			t.Errorf("seed %d: %d and %d sessions", seed, a.counters(2).Sessions, b.counters(1).Sessions)
 		}
-		l.loss = 0
+		l.Loss.Random = 0
 		a.got, b.got = nil, nil
 		a.Send(l.now, 2, 1, []byte("again"))
 		b.Send(l.now, 1, 1, []byte("again"))
@@ -189,7 +189,7 @@ func TestForgedReset(t *testing.T) {
 	l := newLab(t, 1, 1, 2)
 	a, b := l.ends[0], l.ends[1]
 	l.connect(a, b)
-	l.delay = 10 * time.Millisecond
+	l.Delay.Mean = 10 * time.Millisecond
 	a.Send(l.now, 2, 1, []byte("in flight"))
 	l.tick(a)
 	s := a.session(2)
@@ -310,7 +310,7 @@ func TestHelloRepeated(t *testing.T) {
 	inBothModes(t, func(t *testing.T, keys []noise.Key) {
 		l := newLabWith(t, 1, keys, 1, 2)
 		a, b := l.ends[0], l.ends[1]
-		l.delay = 100 * time.Millisecond // longer than the first retries
+		l.Delay.Mean = 100 * time.Millisecond // longer than the first retries
 		a.Send(0, 2, 1, []byte("x"))
 		l.run(time.Second, func() bool { return len(b.got) == 1 })
 		l.pass(2 * time.Second)

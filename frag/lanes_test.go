@@ -21,14 +21,14 @@ func TestUrgentOvertakesBulk(t *testing.T) {
 			l := newLab(t, 1, 1, 2)
 			a, b := l.ends[0], l.ends[1]
 			l.connect(a, b)
-			l.delay = time.Millisecond
+			l.Delay.Mean = time.Millisecond
 			for range 4 {
 				a.Send(l.now, 2, 3, text(1, 1<<20))
 			}
 			l.pass(500 * time.Microsecond) // the window is full
 			c.send(l, a)
 			took := l.run(time.Second, func() bool { return len(b.got) > 0 })
-			if string(b.got[0].bytes) != "urgent" || took > l.delay {
+			if string(b.got[0].bytes) != "urgent" || took > l.Delay.Mean {
 				t.Errorf("%d bytes came first, after %v", len(b.got[0].bytes), took)
 			}
 		})
@@ -178,7 +178,7 @@ func TestFullDatagramDoesNotWaitForAcknowledgement(t *testing.T) {
 		t.Fatalf("the acknowledgement is due at %v, now is %v", due, l.now)
 	}
 	b.Send(l.now, 1, 0, text(1, wire.SingleMax))
-	if took := l.run(time.Second, func() bool { return len(a.got) == 1 }); took > l.delay {
+	if took := l.run(time.Second, func() bool { return len(a.got) == 1 }); took > l.Delay.Mean {
 		t.Errorf("took %v", took)
 	}
 }

@@ -12,20 +12,20 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"vrnode/frag/noise"
+	"vrnode/netem/link"
 	"vrnode/wire"
 )
 
-// A lab is a few endpoints and a network between them, in virtual time.
+// A lab is a few endpoints and links between them, in virtual time.
 type lab struct {
 	t       testing.TB
 	rng     *rand.Rand
 	now     time.Duration
 	ends    []*end
 	flights []flight
-	// delay is of every datagram, jitter is added to some.
-	delay, jitter time.Duration
-	loss, dup     float64
-	reorder       float64
+	// Settings are those of all links that are not in own.
+	link.Settings
+	links, own map[way]*link.Link
 	// damage changes a datagram on its way; nil leaves it alone.
 	damage func(b []byte)
 	// filter tells whether a datagram passes; nil passes all.
@@ -38,6 +38,9 @@ type lab struct {
 	keys []noise.Key
 }
 
+// A way is from one end to another.
+type way struct{ from, to *end }
+
 // An end is an endpoint with its address and what was delivered to it.
 type end struct {
 	*Endpoint
@@ -46,6 +49,8 @@ type end struct {
 	keys []noise.Key
 	out  Effects
 	got  []message
+	// ticks counts how often it was woken.
+	ticks int
 	// onMessage, if set, is called instead of collecting.
 	onMessage func(Delivery)
 }
@@ -75,7 +80,11 @@ func newLab(t testing.TB, seed uint64, ids ...wire.Peer) *lab {
 
 // newLabWith returns a lab in the mode that the keys make.
 func newLabWith(t testing.TB, seed uint64, keys []noise.Key, ids ...wire.Peer) *lab {
-	l := &lab{t: t, rng: rand.New(rand.NewPCG(seed, 1)), delay: 100 * time.Microsecond, trace: xxhash.New(), keys: keys}
+	l := &lab{
+		t: t, rng: rand.New(rand.NewPCG(seed, 1)), trace: xxhash.New(), keys: keys,
+		links: map[way]*link.Link{}, own: map[way]*link.Link{},
+	}
+	l.Delay.Mean = 100 * time.Microsecond
 	for i, id := range ids {
 		l.add(id, 1, seed+uint64(i)*7919, ids...)
 	}
@@ -122,6 +131,7 @@ func someKeys(seed uint64) []noise.Key {
 
 // tick runs one endpoint and puts what it sends on the network.
 func (l *lab) tick(n *end) {
+	n.ticks++
 	n.Tick(l.now, &n.out)
 	if d := n.Deadline(); d <= l.now {
 		l.t.Fatalf("%v at %v: Deadline %v after Tick", n.id, l.now, d)
@@ -161,23 +171,30 @@ func (l *lab) route(from *end, d wire.Datagram) {
 	if l.filter != nil && !l.filter(from, to, d.Bytes) {
 		return
 	}
-	copies := 1
-	if l.rng.Float64() < l.loss {
-		copies = 0
-	} else if l.rng.Float64() < l.dup {
-		copies = 2
-	}
-	for range copies {
-		delay := l.delay
-		if l.rng.Float64() < l.reorder {
-			delay += time.Duration(l.rng.Int64N(int64(l.jitter) + 1))
-		}
+	arrivals, _ := l.link(from, to).Send(l.now, len(d.Bytes))
+	for _, a := range arrivals {
 		b := bytes.Clone(d.Bytes)
+		if a.Flip != link.NoFlip {
+			b[a.Flip/8] ^= 1 << (a.Flip % 8)
+		}
 		if l.damage != nil {
 			l.damage(b)
 		}
-		l.inject(from, to, b, delay)
+		l.inject(from, to, b, a.At-l.now)
 	}
+}
+
+// link returns the link of a way.
+func (l *lab) link(from, to *end) *link.Link {
+	w := way{from, to}
+	if own := l.own[w]; own != nil {
+		return own
+	}
+	if l.links[w] == nil {
+		l.links[w] = link.New(l.Settings, l.rng.Uint64())
+	}
+	l.links[w].Set(l.now, l.Settings)
+	return l.links[w]
 }
 
 // inject puts a datagram on the network, to arrive after delay.

@@ -309,7 +309,7 @@ func TestRestartDuringRotation(t *testing.T) {
 		b.keys = []noise.Key{otherKey[0], oneKey[0]}
 		b.start(2, 99, 1, 2)
 		b.Send(l.now, 1, 1, []byte("x"))
-		if took := l.run(time.Second, func() bool { return len(a.got) == 1 }); took > 5*l.delay {
+		if took := l.run(time.Second, func() bool { return len(a.got) == 1 }); took > 5*l.Delay.Mean {
 			t.Errorf("it took %v", took)
 		}
 	}
@@ -322,7 +322,7 @@ func TestOneOfTwoKeys(t *testing.T) {
 		for deaf := range 6 {
 			for _, delay := range []time.Duration{time.Millisecond, 100 * time.Millisecond} { // longer than the first retries
 				l := newLab(t, 1)
-				l.delay = delay
+				l.Delay.Mean = delay
 				a, b := l.addWith(1, keys, 1, 2), l.addWith(2, oneKey, 1, 2)
 				asked := 0
 				l.filter = func(from, _ *end, _ []byte) bool { asked++; return from != a || asked > deaf }

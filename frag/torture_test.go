@@ -36,7 +36,7 @@ func torture(t *testing.T, seed uint64) {
 	ids := []wire.Peer{1, 2, 3, client}
 	l := newLabWith(t, seed, someKeys(seed), ids...)
 	lossy(l)
-	l.loss = 0.1 * float64(seed%4)
+	l.Loss.Random = 0.1 * float64(seed%4)
 	cut := map[[2]wire.Peer]bool{}
 	var past []flight
 	l.filter = func(from, to *end, b []byte) bool {
@@ -104,7 +104,7 @@ func torture(t *testing.T, seed uint64) {
 		l.pass(wait)
 	}
 	clear(cut)
-	l.loss, l.dup = 0, 0
+	l.Loss.Random, l.Duplicate = 0, 0
 	l.pass(2 * silenceMax)
 	for _, from := range l.ends {
 		for _, to := range l.ends {

@@ -7,12 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"vrnode/netem/link"
 	"vrnode/wire"
 )
 
 func lossy(l *lab) {
-	l.delay, l.jitter = 2*time.Millisecond, 3*time.Millisecond
-	l.loss, l.dup, l.reorder = 0.2, 0.05, 0.25
+	l.Delay = link.Delay{Mean: 3 * time.Millisecond, Jitter: 1500 * time.Microsecond}
+	l.Loss.Random, l.Duplicate = 0.2, 0.05
 }
 
 func TestLargestMessageCrossesLoss(t *testing.T) {
@@ -208,7 +209,7 @@ func TestSmallSocketBuffer(t *testing.T) {
 	)
 	l := newLab(t, 9, 1, 2)
 	a, b := l.ends[0], l.ends[1]
-	l.delay = 20 * time.Microsecond
+	l.Delay.Mean = 20 * time.Microsecond
 	var free time.Duration // when the receiver has read all
 	dropped := 0
 	l.filter = func(from, to *end, d []byte) bool {
@@ -221,7 +222,7 @@ func TestSmallSocketBuffer(t *testing.T) {
 			return false
 		}
 		free += speed
-		l.inject(from, to, bytes.Clone(d), free-l.now+l.delay)
+		l.inject(from, to, bytes.Clone(d), free-l.now+l.Delay.Mean)
 		return false
 	}
 	for i := range 8 {
