@@ -19,7 +19,7 @@ func (e *Endpoint) addClient(now time.Duration, id wire.Peer) *peer {
 	if n := len(e.freePeers); n > 0 {
 		p, e.freePeers = e.freePeers[n-1], e.freePeers[:n-1]
 	} else {
-		p = newPeer()
+		p = e.newPeer()
 	}
 	p.id, p.number, p.deadline = id, -1, now
 	e.clients[id] = p

@@ -22,6 +22,10 @@ type Config struct {
 	// Entropy is where the secrets of sessions and the cookies come from. It must be secret and
 	// differ between runs.
 	Entropy [32]byte
+	// FixedRate is at how many bytes per second to send to each peer, for networks that are known
+	// to carry that and are nobody else's: nothing makes the endpoint slow down. 0: it measures
+	// what the path carries, and shares it.
+	FixedRate int64
 }
 
 // An Address is where a replica is expected at first. Sessions follow it when it moves.

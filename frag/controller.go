@@ -1,49 +1,66 @@
 package frag
 
-import "time"
+import (
+	"time"
 
-// A controller decides how much may be in flight to a peer. Lanes 0 and 1 and the slots may
-// exceed its window by flightUrgent.
+	"vrnode/wire"
+)
+
+// A controller decides how much may be in flight to a peer and how fast it goes out. Lanes 0 and 1
+// and the slots may exceed what it allows by flightUrgent.
 type controller interface {
-	// begin starts over for a new session.
+	// begin starts over: for a new session, or when the path may have become another one.
 	begin()
-	// onAcked: bytes, of which flight were in flight until now, have arrived.
-	onAcked(bytes, flight int)
-	// onLost: a datagram sent at that time was lost.
-	onLost(now, sent time.Duration)
+	// onAck takes what an acknowledgement shows.
+	onAck(now time.Duration, a ackNews)
+	// onLost: so many bytes are taken for lost. onFound: so many that were have arrived after all.
+	onLost(bytes int)
+	onFound(bytes int)
 	// window returns how many bytes may be in flight.
 	window() int
+	// pace returns at how many bytes per second to send; 0: as fast as the window allows.
+	pace() int64
+	// quantum returns how many bytes go out at once. Many at a time are less work, but whatever
+	// is urgent must wait for them in front of the bottleneck.
+	quantum() int
+	// carries returns how many bytes per second the path carries as far as that is known, or 0.
+	carries() int64
 }
 
-// fixedWindow is a controller for networks whose capacity is known to exceed flightMax per
-// round-trip time: it neither measures a rate nor shares a bottleneck fairly. It only finds out
-// how large a burst the receiver's socket takes. The window doubles every round trip until the
-// first loss and then grows by an eighth; a round trip with a loss halves it.
-type fixedWindow struct {
-	size, threshold int
-	// reduced is when the window was halved: losses of datagrams sent before belong to the same
-	// round.
-	reduced time.Duration
+// ackNews are what an acknowledgement shows.
+type ackNews struct {
+	trip    time.Duration // a round trip; 0: none
+	arrived arrivals
+	measurement
+	flight int    // bytes that are still in flight
+	random uint64 // some chance, if it is wanted
 }
 
-func (c *fixedWindow) begin() { *c = fixedWindow{flightInitial, flightMax, -1} }
-
-func (c *fixedWindow) onAcked(bytes, flight int) {
-	if flight < c.size/2 {
-		return // the window was not what held the sender back
+// newController returns a controller that measures the path, or one that sends at a fixed rate.
+func newController(fixed int64) controller {
+	if fixed > 0 {
+		return fixedRate(min(fixed, rateMax))
 	}
-	if c.size >= c.threshold {
-		bytes /= 8
-	}
-	c.size = min(c.size+bytes, flightMax)
+	return new(control)
 }
 
-func (c *fixedWindow) onLost(now, sent time.Duration) {
-	if sent <= c.reduced {
-		return
-	}
-	c.size = max(c.size/2, flightMin)
-	c.threshold, c.reduced = c.size, now
+// A fixedRate is a controller for a network of which it is known what it carries, in bytes per
+// second. Whatever comes back or does not, it sends no faster and no slower.
+type fixedRate int64
+
+func (fixedRate) begin()                       {}
+func (fixedRate) onAck(time.Duration, ackNews) {}
+func (fixedRate) onLost(int)                   {}
+func (fixedRate) onFound(int)                  {}
+func (fixedRate) window() int                  { return flightMax }
+func (r fixedRate) pace() int64                { return int64(r) }
+func (r fixedRate) quantum() int               { return quantumOf(bytesWithin(quantumMax, int64(r))) }
+func (r fixedRate) carries() int64             { return int64(r) }
+
+// bytesWithin returns how many bytes a rate makes of a time.
+func bytesWithin(d time.Duration, rate int64) int {
+	return int(rate * int64(d/time.Microsecond) / 1e6)
 }
 
-func (c *fixedWindow) window() int { return c.size }
+// quantumOf returns a quantum of so many bytes, or the nearest that is allowed.
+func quantumOf(bytes int) int { return min(max(bytes, wire.DatagramMax), quantumBytesMax) }

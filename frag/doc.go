@@ -35,7 +35,12 @@
 //	runs.go        which datagrams may be joined, and whether that does harm
 //	loss.go        acknowledgements, loss detection, probes
 //	rtt.go         the round-trip time
-//	controller.go  how much may be in flight
+//	reordering.go  when to take something for lost
+//	delivery.go    how fast datagrams arrive at the peer
+//	controller.go  how much may be in flight, and how fast it goes out: at a fixed rate, or by
+//	control.go     congestion control, which measures the path
+//	phases.go      what it is up to
+//	pacer.go       runs of datagrams, and the time between them
 //	peer.go        a peer and its deadline; clients.go, heap.go and index.go find peers
 //	pool.go        buffers; effects.go lends them out, bitmap.go counts cells in them
 //

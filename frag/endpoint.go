@@ -13,6 +13,7 @@ type Endpoint struct {
 	self        wire.Peer
 	incarnation wire.Incarnation
 	rng         uint64
+	fixedRate   int64
 
 	replicas []*peer
 	clients  map[wire.Peer]*peer
@@ -50,7 +51,7 @@ type Endpoint struct {
 // New returns an endpoint without sessions.
 func New(cfg Config) *Endpoint {
 	e := &Endpoint{
-		self: cfg.Self, incarnation: cfg.Incarnation, rng: cfg.Seed,
+		self: cfg.Self, incarnation: cfg.Incarnation, rng: cfg.Seed, fixedRate: cfg.FixedRate,
 		clients:      make(map[wire.Peer]*peer),
 		clientOffers: make([]offer, clientOffersMax),
 		keys:         named(cfg.Keys), entropy: noise.NewEntropy(cfg.Entropy),
@@ -66,7 +67,7 @@ func New(cfg Config) *Endpoint {
 		if r.ID == cfg.Self || e.find(r.ID) != nil {
 			continue
 		}
-		p := newPeer()
+		p := e.newPeer()
 		p.id, p.addr, p.home = r.ID, r.Addr, r.Addr
 		p.number, p.deadline = len(e.replicas), Never
 		e.replicas = append(e.replicas, p)
@@ -206,9 +207,7 @@ func (e *Endpoint) tick(now time.Duration, p *peer, out *Effects) bool {
 	if s.active {
 		s.expire(now, e, p)
 		e.challenge(now, p, out)
-		s.runs.rest()
-		for e.pack(now, p, out) {
-		}
+		e.packAll(now, p, out)
 		p.ready = false
 	}
 	return true

@@ -105,10 +105,12 @@ const (
 
 // Loss detection and acknowledgements.
 const (
-	// reorderMin and reorderMax bound how many later datagrams must be acknowledged for one to
-	// count as lost. The threshold rises when it was wrong.
-	reorderMin = 3
-	reorderMax = 128
+	// reorderMin is how many later datagrams must be acknowledged at least for one to count as
+	// lost; at most it is sentMax. patienceMax is how long loss detection waits; see reordering. rightMax is
+	// after how many losses in a row it becomes less patient again.
+	reorderMin  = 3
+	patienceMax = 16
+	rightMax    = 64
 	// ackRepeats is how often a range is acknowledged; the highest always is.
 	ackRepeats = 8
 	// bulkShare: one datagram in so many offers its room to lane 3 first.
@@ -118,11 +120,55 @@ const (
 	fragmentMin = 4
 )
 
-// Congestion control; see fixedWindow.
+// Congestion control; see control. Lengths are in bytes.
 const (
-	flightInitial = 64 << 10
-	flightMin     = 32 << 10
-	flightMax     = 4 << 20
-	// flightUrgent is how much more may be in flight for the sake of slots and lanes 0 and 1.
+	// flightInitial is the window before anything is known, and the least of startup; flightMin is
+	// the least afterwards, flightMax the greatest. No lane has a larger window, see windowBytes.
+	flightInitial = 32 << 10
+	flightMin     = 4 * wire.DatagramMax
+	flightMax     = 8 << 20
+	// flightUrgent is how much more may be in flight, or ahead of the pace, for the sake of slots
+	// and lanes 0 and 1.
 	flightUrgent = 64 << 10
+	// ratesKept is for how many rounds a measured rate is believed, rateMax what is believed at
+	// all, in bytes per second.
+	ratesKept = 10
+	rateMax   = 100e9
+	// leastLife is for how long the least round-trip time is believed if it is not seen again.
+	leastLife = 10 * time.Second
+	// evidence is how many datagrams of a round must have arrived for it to show congestion.
+	evidence = 32
+	// There is a queue if every round trip of a round is longer than the least one by a part of it,
+	// one in queueShare, and queueLeast on top. After queuedMax such rounds in a row it is looked
+	// into whether the path has become longer.
+	queueShare = 4
+	queueLeast = 4 * granularity
+	queuedMax  = 4
+	// There is more loss than usual if it is more than twice the usual share, lossAccepted percent
+	// and lossNoise bytes; in startup, also if it is more than lossStartup percent and lossNoise.
+	// The usual share is a mean in which a round weighs one in lossWeight. It is counted in percent
+	// of lossUnit.
+	lossAccepted = 15
+	lossStartup  = 25
+	lossNoise    = 8 * wire.DatagramMax
+	lossWeight   = 16
+	lossUnit     = 100
+	// spreadMax bounds what is in flight for the sake of jitter, if the least round-trip time does
+	// not allow more.
+	spreadMax = time.Millisecond
+	// staleMax is after how many rounds without growth startup is over.
+	staleMax = 3
+	// A turn is a least round-trip time, but not less than turnLeast. Draining takes drainTurns at
+	// most, and cruise cruiseTurns more than one.
+	turnLeast   = time.Millisecond
+	drainTurns  = 4
+	cruiseTurns = 5
+	// paceLeast: where the least round trip is shorter, acknowledgements give the pace.
+	paceLeast = 300 * time.Microsecond
+	// What is sent at once is what the path carries in half a round trip, within these bounds.
+	quantumMin      = 100 * time.Microsecond
+	quantumMax      = 250 * time.Microsecond
+	quantumBytesMax = 64 << 10
+	// backoffForgets is after how many probes without an answer the path is taken for a new one.
+	backoffForgets = 3
 )

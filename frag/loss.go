@@ -12,34 +12,37 @@ func (e *Endpoint) onAck(now time.Duration, p *peer, a *wire.Ack) Reason {
 	if a.Largest >= s.sent.next {
 		return ReasonAck
 	}
+	trip := time.Duration(0)
 	if a.Largest >= s.sent.oldest {
 		if d := s.sent.at(a.Largest); d.state != sentDone {
-			s.rtt.sample(now-d.at, a.Delay)
+			trip = s.rtt.sample(now-d.at, a.Delay)
 		}
 	}
-	flight, landed := s.sent.bytes, 0
+	landed, newest := arrivals{}, uint64(0)
 	var r wire.Range
 	for a.Next(&r) && r.High >= s.sent.oldest {
 		for n := max(r.Low, s.sent.oldest); n <= r.High; n++ {
 			if s.sent.at(n).state != sentDone {
-				landed += int(s.sent.at(n).size)
+				landed.add(int(s.sent.at(n).size), now-s.sent.at(n).at)
+				newest = max(newest, n)
 				e.land(p, n)
 			}
 		}
 	}
-	if landed == 0 {
+	if landed.count == 0 {
 		return 0
 	}
 	if !s.sent.anyAcked || a.Largest > s.sent.largestAcked {
 		s.sent.anyAcked, s.sent.largestAcked = true, a.Largest
 	}
 	s.backoff, s.probes = 0, 0
-	s.control.onAcked(landed, flight)
 	e.detectLoss(now, p)
+	s.sent.delivered.arrived(now, landed.bytes)
+	s.control.onAck(now, ackNews{trip, landed, s.sent.delivered.measure(now, s.sent.at(newest)), s.sent.bytes, e.random()})
 	if s.runs.judge(now) {
 		p.counters.Partings++
 	}
-	s.sent.trim(now - 4*s.rtt.lossDelay())
+	s.sent.trim(now-4*s.rtt.lossDelay(s.reorder.patience), &s.reorder)
 	p.ready = true
 	return 0
 }
@@ -48,8 +51,9 @@ func (e *Endpoint) onAck(now time.Duration, p *peer, a *wire.Ack) Reason {
 func (e *Endpoint) land(p *peer, n uint64) {
 	s := &p.session
 	d := s.sent.at(n)
-	if d.state == sentLost && s.sent.largestAcked > n {
-		s.reorder = min(max(s.reorder, s.sent.largestAcked-n+1), reorderMax)
+	if d.state == sentLost {
+		s.control.onFound(int(d.size))
+		s.reorder.wrong(max(s.sent.largestAcked, n) - n)
 	}
 	s.runs.onArrived(d)
 	s.sent.land(n, sentDone)
@@ -71,10 +75,10 @@ func (e *Endpoint) detectLoss(now time.Duration, p *peer) {
 	if !s.sent.anyAcked {
 		return
 	}
-	delay := s.rtt.lossDelay()
+	delay := s.rtt.lossDelay(s.reorder.patience)
 	for n := s.sent.firstFlying(); n < s.sent.largestAcked; n = s.sent.firstFlying() {
 		at := s.sent.at(n).at
-		if s.sent.largestAcked-n < s.reorder && at+delay > now {
+		if s.sent.largestAcked-n < s.reorder.count && at+delay > now {
 			s.lossAt = at + delay
 			return
 		}
@@ -88,7 +92,7 @@ func (e *Endpoint) lose(now time.Duration, p *peer, n uint64) {
 	d := s.sent.at(n)
 	s.runs.onLost(d)
 	s.sent.land(n, sentLost)
-	s.control.onLost(now, d.at)
+	s.control.onLost(int(d.size))
 	p.counters.Lost++
 	p.ready = true
 	for i := range uint64(d.count) {
@@ -122,6 +126,9 @@ func (e *Endpoint) probe(now time.Duration, p *peer) {
 	s.probes = 2
 	s.askedAt = now
 	s.move.wanted = s.move.to.IsValid()
+	if s.backoff == backoffForgets {
+		s.control.begin()
+	}
 	for range s.probes {
 		if n := s.sent.firstFlying(); n < s.sent.next {
 			e.lose(now, p, n)

@@ -163,33 +163,6 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-func TestFixedWindow(t *testing.T) {
-	var c fixedWindow
-	c.begin()
-	c.onAcked(1000, 1000)
-	if c.window() != flightInitial {
-		t.Error("a window that is not used grows")
-	}
-	for c.window() < flightMax {
-		c.onAcked(c.window(), c.window())
-	}
-	c.onLost(10, 5)
-	c.onLost(11, 9)
-	if c.window() != flightMax/2 {
-		t.Errorf("two losses of a round leave a window of %d", c.window())
-	}
-	c.onAcked(8000, c.window())
-	if c.window() != flightMax/2+1000 {
-		t.Errorf("after a loss the window grew to %d", c.window())
-	}
-	for i := range 20 {
-		c.onLost(time.Duration(20+2*i), time.Duration(20+2*i-1))
-	}
-	if c.window() != flightMin {
-		t.Errorf("the window shrank to %d", c.window())
-	}
-}
-
 func TestSentDatagramsAreBounded(t *testing.T) {
 	var s sentDatagrams
 	s.begin(100)

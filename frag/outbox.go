@@ -88,6 +88,11 @@ type fragment struct {
 	again       bool
 }
 
+// isWaiting tells whether the receiver's window lets something be sent.
+func (l *outLane) isWaiting(window int) bool {
+	return l.lost > 0 || l.fresh < l.next && (l.at(l.fresh).sent > 0 || l.mayStart(l.at(l.fresh), window))
+}
+
 // take returns the next fragment to send in so much room, and counts it as sent.
 func (l *outLane) take(room int, window int) (fragment, bool) {
 	if l.lost > 0 {

@@ -12,6 +12,54 @@ var (
 	bulkFirst = [LanesMax]Lane{3, 0, 1, 2}
 )
 
+// packAll packs what may go out now, and notes what keeps the rest back.
+func (e *Endpoint) packAll(now time.Duration, p *peer, out *Effects) {
+	s := &p.session
+	pace := s.control.pace()
+	s.runs.rest()
+	s.pacer.open(now, pace, s.control.quantum())
+	for e.pack(now, p, out) {
+	}
+	s.paceAt = Never
+	urgent, bulk := p.isWaiting()
+	room := s.control.window() - s.sent.bytes
+	switch {
+	case !urgent && !bulk && room > 0:
+		s.sent.delivered.limit(s.sent.bytes)
+	case pace == 0:
+	case urgent && room > -flightUrgent && s.pacer.debt >= flightUrgent:
+		s.paceAt = s.pacer.until(flightUrgent-s.control.quantum(), pace)
+	case bulk && room > 0 && s.pacer.run <= 0:
+		s.paceAt = s.pacer.until(0, pace)
+	}
+}
+
+// isWaiting tells whether there is anything to send that the receiver has room for: in a slot or
+// on lane 0 or 1, and on the others.
+func (p *peer) isWaiting() (urgent, bulk bool) {
+	urgent = p.slots.waiting != 0
+	for lane := range p.out {
+		if waiting := p.out[lane].isWaiting(windowBytes[lane]); lane <= 1 {
+			urgent = urgent || waiting
+		} else {
+			bulk = bulk || waiting
+		}
+	}
+	return urgent, bulk
+}
+
+// allowed tells what window and pace leave room for.
+func (s *session) allowed() (urgent, bulk bool) {
+	if s.probes > 0 {
+		return true, true
+	}
+	room := s.control.window() - s.sent.bytes
+	unpaced := s.control.pace() == 0
+	urgent = room > -flightUrgent && (unpaced || s.pacer.debt < flightUrgent)
+	bulk = room > 0 && (unpaced || s.pacer.run > 0)
+	return urgent, bulk
+}
+
 // pack fills one datagram for the peer and tells whether there was anything to send.
 func (e *Endpoint) pack(now time.Duration, p *peer, out *Effects) bool {
 	s := &p.session
@@ -80,6 +128,7 @@ func (s *session) onPacked(now time.Duration, size, frames int, state sentState,
 		s.probes = max(s.probes-1, 0)
 		s.ping = false
 		s.packed++
+		s.pacer.sent(size)
 	}
 	s.sent.add(now, size, frames, state, urgent)
 }
@@ -91,11 +140,8 @@ func (e *Endpoint) packFrames(p *peer, b []byte) (_ []byte, urgent bool) {
 	if s.token != 0 && cap(b)-len(b) >= wire.PathFrameSize {
 		b, s.token = wire.AppendResponse(b, s.token), 0
 	}
-	allowed := s.control.window() - s.sent.bytes
-	if s.probes > 0 {
-		allowed = 1
-	}
-	if allowed > -flightUrgent {
+	urgentAllowed, bulkAllowed := s.allowed()
+	if urgentAllowed {
 		b, urgent = e.packSlots(p, b)
 	}
 	order := byUrgency
@@ -103,7 +149,7 @@ func (e *Endpoint) packFrames(p *peer, b []byte) (_ []byte, urgent bool) {
 		order = bulkFirst
 	}
 	for _, lane := range order {
-		if allowed > 0 || lane <= 1 && allowed > -flightUrgent {
+		if bulkAllowed || lane <= 1 && urgentAllowed {
 			before := len(b)
 			b = e.packLane(p, lane, b)
 			urgent = urgent || lane <= 1 && len(b) > before

@@ -32,9 +32,9 @@ type peer struct {
 	counters     PeerCounters
 }
 
-func newPeer() *peer {
+func (e *Endpoint) newPeer() *peer {
 	p := new(peer)
-	p.session.control = new(fixedWindow)
+	p.session.control = newController(e.fixedRate)
 	return p
 }
 
@@ -73,7 +73,7 @@ func (p *peer) nextTimer() time.Duration {
 		deadline = min(p.opening.retry, p.opening.giveUp)
 	}
 	if p.session.active {
-		deadline = min(deadline, p.session.received.due, p.session.lossTimer(), p.session.silenceTimer(p))
+		deadline = min(deadline, p.session.received.due, p.session.lossTimer(), p.session.paceAt, p.session.silenceTimer(p))
 	}
 	return deadline
 }

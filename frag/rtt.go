@@ -9,12 +9,13 @@ type roundTrip struct {
 
 func (r *roundTrip) reset() { *r = roundTrip{} }
 
-// sample takes a measured round-trip time, of which the peer spent delay on waiting.
-func (r *roundTrip) sample(measured, delay time.Duration) {
+// sample takes a measured round-trip time, of which the peer spent delay on waiting. It returns
+// the time without that, as far as it can be believed.
+func (r *roundTrip) sample(measured, delay time.Duration) time.Duration {
 	measured = max(measured, time.Microsecond)
 	if r.least == 0 {
 		*r = roundTrip{measured, measured, measured / 2, measured}
-		return
+		return measured
 	}
 	r.least = min(r.least, measured)
 	if measured-delay >= r.least {
@@ -23,6 +24,7 @@ func (r *roundTrip) sample(measured, delay time.Duration) {
 	r.latest = measured
 	r.variation += ((r.smoothed - measured).Abs() - r.variation) / 4
 	r.smoothed += (measured - r.smoothed) / 8
+	return measured
 }
 
 // ackDelay returns how long to hold an acknowledgement back. Before the first sample, not at all:
@@ -36,11 +38,11 @@ func (r *roundTrip) ackDelay() time.Duration {
 
 // lossDelay returns how long after its sending a datagram is lost if a later one was acknowledged
 // (RFC 8985).
-func (r *roundTrip) lossDelay() time.Duration {
+func (r *roundTrip) lossDelay(patience int) time.Duration {
 	if r.least == 0 {
 		return rttInitial * 5 / 4
 	}
-	return max(r.smoothed, r.latest) + min(r.smoothed, max(r.least/4, granularity))
+	return max(r.smoothed, r.latest) + min(r.smoothed, max(r.least/4*time.Duration(patience), granularity))
 }
 
 // probeDelay returns after how long without an acknowledgement to ask for one.

@@ -136,7 +136,7 @@ func (l *thief) burst(number int) {
 	if l.runs.judge(l.now) {
 		l.parted++
 	}
-	l.sent.trim(l.now)
+	l.sent.trim(l.now, &reordering{})
 }
 
 func TestVerdictOnRuns(t *testing.T) {
@@ -208,7 +208,7 @@ func TestLateArrivalsAreNoLoss(t *testing.T) {
 		if l.runs.judge(l.now); l.runs.state != runsTrusted || l.runs.joined.lost != 0 {
 			t.Fatalf("state %d, %+v", l.runs.state, l.runs.joined)
 		}
-		l.sent.trim(l.now)
+		l.sent.trim(l.now, &reordering{})
 	}
 }
 

@@ -18,6 +18,8 @@ type sentDatagrams struct {
 	// largestAcked is the highest number that was acknowledged, if any was.
 	largestAcked uint64
 	anyAcked     bool
+	// delivered measures how fast they arrive.
+	delivered delivery
 
 	refs             []ref
 	refsOld, refsNew uint64
@@ -39,6 +41,7 @@ type sentDatagram struct {
 	state  sentState
 	urgent bool // something in it was of a slot, or of lane 0 or 1
 	run    runKind
+	was    delivery // when it was sent
 }
 
 // A ref says what a frame carried: a run of cells of a message, or the message of a slot.
@@ -86,7 +89,10 @@ func (s *sentDatagrams) add(now time.Duration, size, count int, state sentState,
 	if s.next-s.oldest == uint64(len(s.ring)) {
 		s.ring = grow(s.ring, s.oldest, 16)
 	}
-	*s.at(s.next) = sentDatagram{now, s.refsNew - uint64(count), uint16(size), uint8(count), state, urgent, runNone}
+	if s.count == 0 {
+		s.delivered.begin(now)
+	}
+	*s.at(s.next) = sentDatagram{now, s.refsNew - uint64(count), uint16(size), uint8(count), state, urgent, runNone, s.delivered}
 	s.next++
 	if state == sentFlying {
 		s.bytes += size
@@ -120,11 +126,14 @@ func (s *sentDatagrams) firstFlying() uint64 {
 }
 
 // trim forgets the oldest datagrams that are done, or lost and sent before that time.
-func (s *sentDatagrams) trim(before time.Duration) {
+func (s *sentDatagrams) trim(before time.Duration, r *reordering) {
 	for s.oldest < s.next {
 		d := s.at(s.oldest)
 		if d.state == sentFlying || d.state == sentLost && d.at >= before {
 			return
+		}
+		if d.state == sentLost {
+			r.lost()
 		}
 		s.forget()
 	}

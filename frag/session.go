@@ -30,7 +30,10 @@ type session struct {
 	runs    runs
 	rtt     roundTrip
 	control controller
-	reorder uint64 // how many later datagrams must be acknowledged for one to be lost
+	pacer   pacer
+	// paceAt is when the pace lets something through; Never if nothing waits for that.
+	paceAt  time.Duration
+	reorder reordering
 	// lossAt is when the next datagram is lost if it is not acknowledged; Never if none is due.
 	lossAt time.Duration
 	// probes is how many datagrams may go out regardless of the window, backoff how often in a
@@ -81,7 +84,10 @@ func (e *Endpoint) beginSession(now time.Duration, p *peer, t *terms) {
 	s.runs = runs{}
 	s.rtt.reset()
 	s.control.begin()
-	s.reorder, s.lossAt, s.probes, s.backoff, s.ping = reorderMin, Never, 0, 0, true
+	s.pacer.begin(now)
+	s.paceAt = Never
+	s.reorder.begin()
+	s.lossAt, s.probes, s.backoff, s.ping = Never, 0, 0, true
 	s.askedAt, s.heardAt, s.silentFrom, s.packed = now, now, now, 0
 	s.move, s.mute, s.token = move{}, !t.proven, 0
 	if t.proven {

@@ -40,6 +40,8 @@ type PeerStats struct {
 	SRTT, RTTVar, RTTMin time.Duration
 	// Window and InFlight are what may be and what is in flight, in bytes.
 	Window, InFlight int
+	// Rate is what the path has shown to carry, in bytes per second.
+	Rate int64
 	// Queued counts the bytes of messages not yet acknowledged.
 	Queued int
 	// Key is the id of the key by which the session came about; 0 in plain mode.
@@ -83,7 +85,7 @@ func (e *Endpoint) PeerStats(id wire.Peer) (PeerStats, bool) {
 		s.Connected, s.Incarnation = p.session.confirmed, p.session.remote.Incarnation
 		s.SRTT, s.RTTVar, s.RTTMin = r.smoothed, r.variation, r.least
 		s.Parted = p.session.runs.state == runsParted
-		s.Window, s.InFlight = p.session.control.window(), p.session.sent.bytes
+		s.Window, s.InFlight, s.Rate = p.session.control.window(), p.session.sent.bytes, p.session.control.carries()
 		if p.session.seal != nil {
 			s.Key = p.session.seal.key
 		}
