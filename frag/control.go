@@ -70,7 +70,7 @@ func (c *control) onAck(now time.Duration, a ackNews) {
 	rate := a.rate(c.least)
 	c.round.rate = max(c.round.rate, rate)
 	c.rate = max(c.rate, rate)
-	c.round.tested = c.round.tested || !a.limited
+	c.round.tested = c.round.tested || !a.limited && a.flight+a.arrived.bytes >= c.window()/2
 	if a.since >= c.ends {
 		c.ends = a.total
 		c.endRound()

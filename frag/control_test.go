@@ -1,6 +1,7 @@
 package frag
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -282,6 +283,37 @@ func TestReorderingIsNoLoss(t *testing.T) {
 	}
 }
 
+// TestLateIsNotLost: half of what is sent in two round trips comes much later than the rest, and is
+// taken for lost. What the control made of it is undone when it has arrived.
+func TestLateIsNotLost(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	neck := l.narrow(a, b, bottleneck(wanRate, wanTrip, 1, 0))
+	h := l.haul(a, b)
+	h.rate(3 * time.Second)
+	begin, before, number := l.now, a.counters(2).Lost, 0
+	l.filter = func(from, to *end, d []byte) bool {
+		number++
+		if from != a || l.now > begin+2*wanTrip || number%4 < 2 {
+			return true
+		}
+		arrivals, _ := neck.Send(l.now, len(d))
+		for _, arrival := range arrivals {
+			l.inject(a, b, bytes.Clone(d), arrival.At-l.now+wanTrip)
+		}
+		return false
+	}
+	h.rate(wanTrip * 5 / 2)
+	lost, c := a.counters(2).Lost-before, a.session(2).control.(*control)
+	if lost < 200 || c.undo.rounds == 0 {
+		t.Fatalf("%d are taken for lost, and nothing has come of it", lost)
+	}
+	h.rate(wanTrip)
+	if c.undo.rounds != 0 || 8*c.rate < 0.9*wanRate {
+		t.Errorf("%d were taken for lost, the rate is still %.3f of the path's", lost, float64(8*c.rate)/wanRate)
+	}
+}
+
 // TestUrgentIsPacedInTheEnd: lane 1 may go ahead of the pace, but not for long.
 func TestUrgentIsPacedInTheEnd(t *testing.T) {
 	l := newLab(t, 1, 1, 2)
@@ -364,7 +396,7 @@ func (p *path) round(count, lost int, rtt time.Duration, limited bool) {
 		trip:        rtt,
 		arrived:     arrivals{bytes: bytes, count: count, ages: time.Duration(count) * rtt},
 		measurement: measurement{took: rtt, limited: limited, since: since, total: p.total},
-		flight:      bytes,
+		flight:      p.window(),
 	})
 }
 
