@@ -1,6 +1,10 @@
 package frag
 
-import "time"
+import (
+	"time"
+
+	"vrnode/wire"
+)
 
 // A control is a controller with a model of the path, in the manner of BBR: the rate at which
 // datagrams have lately arrived, and the round-trip time without a queue. It sends at the one and
@@ -30,6 +34,7 @@ type control struct {
 	// loss is the share that is usually lost, in percent of lossUnit.
 	loss int64
 
+	length int // of datagrams, at most
 	// round is the one under way. It ends when a datagram arrives that was sent when so much had
 	// been acknowledged.
 	round round
@@ -60,7 +65,7 @@ type round struct {
 	tested  bool          // there was more to send than the path was given
 }
 
-func (c *control) begin() { *c = control{} }
+func (c *control) begin() { *c = control{length: wire.DatagramBase} }
 
 func (c *control) onAck(now time.Duration, a ackNews) {
 	c.round.arrived.merge(a.arrived)
@@ -75,6 +80,7 @@ func (c *control) onAck(now time.Duration, a ackNews) {
 		c.ends = a.total
 		c.endRound()
 	}
+	c.length = a.length
 	c.advance(now, a.flight, a.random)
 }
 
@@ -152,7 +158,7 @@ func (c *control) isOverrun() bool {
 	if c.phase == startup {
 		accepted = min(accepted, lossStartup)
 	}
-	return r.arrived.count >= evidence && int64(r.lost-lossNoise)*100 > int64(r.lost+r.arrived.bytes)*accepted
+	return r.arrived.count >= evidence && int64(r.lost-lossNoise*c.length)*100 > int64(r.lost+r.arrived.bytes)*accepted
 }
 
 // isQueued tells whether whatever arrived in the round had to wait.
@@ -209,7 +215,7 @@ func (c *control) lowest() int {
 	if c.phase == startup {
 		return flightInitial
 	}
-	return flightMin
+	return flightMin * c.length
 }
 
 // pace is 0 where the round trip is short and nothing is wrong: acknowledgements give the pace
@@ -226,7 +232,8 @@ func (c *control) pace() int64 {
 
 func (c *control) quantum() int {
 	span := min(max(c.least/2, quantumMin), quantumMax)
-	return quantumOf(bytesWithin(span, c.rate))
+	// The datagram that crosses the end still goes out: half of one less is right in the mean.
+	return min(max(bytesWithin(span, c.rate)-c.length/2, c.length/2), quantumBytesMax)
 }
 
 func (c *control) carries() int64 { return c.rate }

@@ -24,6 +24,7 @@ const (
 func bottleneck(bits int64, trip time.Duration, queue, loss float64) link.Settings {
 	product := float64(bits) / 8 * trip.Seconds()
 	return link.Settings{
+		MTU:   1500,
 		Rate:  link.Rate{Bits: bits, Queue: max(int(queue*product), link.QueueMin)},
 		Delay: link.Delay{Mean: trip / 2},
 		Loss:  link.Loss{Random: loss},
@@ -115,7 +116,7 @@ func TestBulkFillsThePath(t *testing.T) {
 		{"short queue", bottleneck(wanRate, wanTrip, 0.05, 0), 0.88, wanTrip * 3 / 4, 0.06},
 		{"hardly a queue", bottleneck(wanRate, wanTrip, 0.015, 0), 0.85, wanTrip * 3 / 2, 0.08},
 		{"slow", bottleneck(megabit, wanTrip, 4, 0), 0.88, 3 * wanTrip, 0.02},
-		{"local", bottleneck(1000*megabit, 100*time.Microsecond, 8, 0), 0.92, 250 * time.Microsecond, 0.01},
+		{"local", bottleneck(1000*megabit, 100*time.Microsecond, 8, 0), 0.9, 250 * time.Microsecond, 0.01},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t, 1, 1, 2)
@@ -342,9 +343,9 @@ func TestQuanta(t *testing.T) {
 		trip     time.Duration
 		min, max int // datagrams
 	}{
-		{10 * megabit, wanTrip, 1, 3},
-		{100 * megabit, wanTrip, 2, 8},
-		{1000 * megabit, 10 * time.Millisecond, 20, 64},
+		{10 * megabit, wanTrip, 1, 2},
+		{100 * megabit, wanTrip, 2, 7},
+		{1000 * megabit, 10 * time.Millisecond, 18, 50},
 	} {
 		l := newLab(t, 1, 1, 2)
 		a, b := l.ends[0], l.ends[1]
@@ -383,26 +384,33 @@ type path struct {
 	total uint64
 }
 
+func newPath() *path {
+	p := new(path)
+	p.begin()
+	return p
+}
+
 const pathTrip = 10 * time.Millisecond
 
 // round is one in which so many datagrams arrive after such a time, and some are lost.
 func (p *path) round(count, lost int, rtt time.Duration, limited bool) {
 	p.now += rtt
 	since := p.total
-	bytes := count * wire.DatagramMax
+	bytes := count * wire.DatagramBase
 	p.total += uint64(bytes)
-	p.onLost(lost * wire.DatagramMax)
+	p.onLost(lost * wire.DatagramBase)
 	p.onAck(p.now, ackNews{
 		trip:        rtt,
 		arrived:     arrivals{bytes: bytes, count: count, ages: time.Duration(count) * rtt},
 		measurement: measurement{took: rtt, limited: limited, since: since, total: p.total},
 		flight:      p.window(),
+		length:      wire.DatagramBase,
 	})
 }
 
 // steady returns a path on which so many datagrams arrive in each round.
 func steady(count int) *path {
-	p := new(path)
+	p := newPath()
 	for range 20 {
 		p.round(count, 0, pathTrip, false)
 	}
@@ -434,11 +442,11 @@ func TestControlAtCongestion(t *testing.T) {
 		}, 0.8},
 		{"loss that was none", func(p *path) {
 			p.round(50, 50, pathTrip, false)
-			p.onFound(25 * wire.DatagramMax)
+			p.onFound(25 * wire.DatagramBase)
 		}, 1},
 		{"loss that was loss after all", func(p *path) {
 			p.round(50, 50, pathTrip, false)
-			p.onFound(20 * wire.DatagramMax)
+			p.onFound(20 * wire.DatagramBase)
 		}, 0.5},
 	} {
 		p := steady(100)
@@ -450,23 +458,23 @@ func TestControlAtCongestion(t *testing.T) {
 
 // TestLossThatWasNoneGoesOnWithStartup: what ended startup was a mistake.
 func TestLossThatWasNoneGoesOnWithStartup(t *testing.T) {
-	p := new(path)
+	p := newPath()
 	p.round(50, 0, pathTrip, false)
 	p.round(50, 50, pathTrip, false)
 	if p.phase == startup {
 		t.Fatal("startup outlives the loss of half of a round")
 	}
-	if p.onFound(50 * wire.DatagramMax); p.phase != startup {
+	if p.onFound(50 * wire.DatagramBase); p.phase != startup {
 		t.Error("startup is over although nothing was lost")
 	}
 }
 
 func TestControlIsBounded(t *testing.T) {
-	p := new(path)
+	p := newPath()
 	if p.window() != flightInitial || p.pace() != 0 {
 		t.Error("before anything is known")
 	}
-	p.onAck(0, ackNews{measurement: measurement{took: time.Second, total: 1}})
+	p.onAck(0, ackNews{measurement: measurement{took: time.Second, total: 1}, length: wire.DatagramBase})
 	p.congested = true
 	if p.window() != flightInitial || p.pace() != 0 {
 		t.Error("before a round trip is known")
@@ -481,7 +489,7 @@ func TestControlIsBounded(t *testing.T) {
 	for range 100 {
 		p.round(1, 100, pathTrip, false)
 	}
-	if p.window() < flightMin || p.pace() <= 0 || p.quantum() != wire.DatagramMax {
+	if p.window() < flightMin*wire.DatagramBase || p.pace() <= 0 || p.quantum() != wire.DatagramBase/2 {
 		t.Errorf("a window of %d, a pace of %d, a quantum of %d", p.window(), p.pace(), p.quantum())
 	}
 }

@@ -33,6 +33,7 @@ type ackNews struct {
 	arrived arrivals
 	measurement
 	flight int    // bytes that are still in flight
+	length int    // of datagrams, at most
 	random uint64 // some chance, if it is wanted
 }
 
@@ -54,13 +55,12 @@ func (fixedRate) onLost(int)                   {}
 func (fixedRate) onFound(int)                  {}
 func (fixedRate) window() int                  { return flightMax }
 func (r fixedRate) pace() int64                { return int64(r) }
-func (r fixedRate) quantum() int               { return quantumOf(bytesWithin(quantumMax, int64(r))) }
-func (r fixedRate) carries() int64             { return int64(r) }
+func (r fixedRate) quantum() int {
+	return min(max(bytesWithin(quantumMax, int64(r)), wire.DatagramBase), quantumBytesMax)
+}
+func (r fixedRate) carries() int64 { return int64(r) }
 
 // bytesWithin returns how many bytes a rate makes of a time.
 func bytesWithin(d time.Duration, rate int64) int {
 	return int(rate * int64(d/time.Microsecond) / 1e6)
 }
-
-// quantumOf returns a quantum of so many bytes, or the nearest that is allowed.
-func quantumOf(bytes int) int { return min(max(bytes, wire.DatagramMax), quantumBytesMax) }

@@ -30,6 +30,7 @@
 //	received.go    which datagrams to acknowledge, and when
 //	outbox.go      the lanes: messages as runs of cells, sent, lost and acknowledged
 //	slots.go       the slots
+//	pathsize.go    how long datagrams may be
 //	pack.go        what goes into the next datagram
 //	sent.go        what was in the datagrams before
 //	runs.go        which datagrams may be joined, and whether that does harm

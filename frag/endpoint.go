@@ -213,16 +213,6 @@ func (e *Endpoint) tick(now time.Duration, p *peer, out *Effects) bool {
 	return true
 }
 
-// TooBig notes that a datagram to a replica at this address did not fit the link by which it was to
-// leave. It is as good as lost. There is no smaller one to try, so it is only counted.
-func (e *Endpoint) TooBig(to netip.AddrPort) {
-	for _, p := range e.replicas {
-		if p.addr == to {
-			p.counters.TooBig++
-		}
-	}
-}
-
 // Deadline returns when Tick has something to do next: a time that has come if datagrams wait to
 // be packed, Never if there is nothing.
 func (e *Endpoint) Deadline() time.Duration {

@@ -37,8 +37,8 @@ func TestSendAndReceive(t *testing.T) {
 
 func TestTooBigIsCounted(t *testing.T) {
 	e := New(Config{Self: 1, Replicas: []Address{{2, addressOf(2)}, {3, addressOf(3)}}})
-	e.TooBig(addressOf(3))
-	e.TooBig(addressOf(4))
+	e.TooBig(0, addressOf(3), wire.DatagramBase)
+	e.TooBig(0, addressOf(4), wire.DatagramBase)
 	for id, want := range map[wire.Peer]uint64{2: 0, 3: 1} {
 		if s, _ := e.PeerStats(id); s.TooBig != want {
 			t.Errorf("replica %v: %d, want %d", id, s.TooBig, want)

@@ -120,12 +120,31 @@ const (
 	fragmentMin = 4
 )
 
+// How long datagrams may be; see pathSize.
+const (
+	// pathTries is how often a length is tried, pathPatience the least time between two probes.
+	pathTries    = 3
+	pathPatience = 5 * time.Millisecond
+	// pathRaise is when the path may have become better than it was in a search, pathPause when it
+	// is looked at again after it has become worse.
+	pathRaise = 600 * time.Second
+	pathPause = 10 * time.Second
+	// The path has become worse if holeLosses long datagrams in a row are lost, over holeTrips
+	// round trips and holeSpan; or if nothing answers holeProbes probes of loss detection nor is
+	// heard for holeSilence, which is longer than a busy peer has to wait for its turn.
+	holeLosses  = 6
+	holeTrips   = 2
+	holeSpan    = 25 * time.Millisecond
+	holeProbes  = 2
+	holeSilence = 150 * time.Millisecond
+)
+
 // Congestion control; see control. Lengths are in bytes.
 const (
 	// flightInitial is the window before anything is known, and the least of startup; flightMin is
-	// the least afterwards, flightMax the greatest. No lane has a larger window, see windowBytes.
+	// the least afterwards, in datagrams, flightMax the greatest. No lane has a larger window, see windowBytes.
 	flightInitial = 32 << 10
-	flightMin     = 4 * wire.DatagramMax
+	flightMin     = 4
 	flightMax     = 8 << 20
 	// flightUrgent is how much more may be in flight, or ahead of the pace, for the sake of slots
 	// and lanes 0 and 1.
@@ -145,12 +164,12 @@ const (
 	queueLeast = 4 * granularity
 	queuedMax  = 4
 	// There is more loss than usual if it is more than twice the usual share, lossAccepted percent
-	// and lossNoise bytes; in startup, also if it is more than lossStartup percent and lossNoise.
+	// and lossNoise datagrams; in startup, also if it is more than lossStartup percent and lossNoise.
 	// The usual share is a mean in which a round weighs one in lossWeight. It is counted in percent
 	// of lossUnit.
 	lossAccepted = 15
 	lossStartup  = 25
-	lossNoise    = 8 * wire.DatagramMax
+	lossNoise    = 8
 	lossWeight   = 16
 	lossUnit     = 100
 	// spreadMax bounds what is in flight for the sake of jitter, if the least round-trip time does

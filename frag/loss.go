@@ -25,7 +25,7 @@ func (e *Endpoint) onAck(now time.Duration, p *peer, a *wire.Ack) Reason {
 			if s.sent.at(n).state != sentDone {
 				landed.add(int(s.sent.at(n).size), now-s.sent.at(n).at)
 				newest = max(newest, n)
-				e.land(p, n)
+				e.land(now, p, n)
 			}
 		}
 	}
@@ -38,7 +38,7 @@ func (e *Endpoint) onAck(now time.Duration, p *peer, a *wire.Ack) Reason {
 	s.backoff, s.probes = 0, 0
 	e.detectLoss(now, p)
 	s.sent.delivered.arrived(now, landed.bytes)
-	s.control.onAck(now, ackNews{trip, landed, s.sent.delivered.measure(now, s.sent.at(newest)), s.sent.bytes, e.random()})
+	s.control.onAck(now, ackNews{trip, landed, s.sent.delivered.measure(now, s.sent.at(newest)), s.sent.bytes, s.path.size, e.random()})
 	if s.runs.judge(now) {
 		p.counters.Partings++
 	}
@@ -48,7 +48,7 @@ func (e *Endpoint) onAck(now time.Duration, p *peer, a *wire.Ack) Reason {
 }
 
 // land notes that a datagram in flight, or one that was taken for lost, has arrived.
-func (e *Endpoint) land(p *peer, n uint64) {
+func (e *Endpoint) land(now time.Duration, p *peer, n uint64) {
 	s := &p.session
 	d := s.sent.at(n)
 	if d.state == sentLost {
@@ -56,6 +56,7 @@ func (e *Endpoint) land(p *peer, n uint64) {
 		s.reorder.wrong(max(s.sent.largestAcked, n) - n)
 	}
 	s.runs.onArrived(d)
+	s.path.onArrived(now, d)
 	s.sent.land(n, sentDone)
 	for i := range uint64(d.count) {
 		r := &s.sent.refs[(d.refs+i)&uint64(len(s.sent.refs)-1)]
@@ -80,9 +81,12 @@ func (e *Endpoint) detectLoss(now time.Duration, p *peer) {
 		at := s.sent.at(n).at
 		if s.sent.largestAcked-n < s.reorder.count && at+delay > now {
 			s.lossAt = at + delay
-			return
+			break
 		}
 		e.lose(now, p, n)
+	}
+	if s.path.isHole(s.rtt.smoothed) {
+		e.shrink(now, p, now+pathPause)
 	}
 }
 
@@ -92,9 +96,10 @@ func (e *Endpoint) lose(now time.Duration, p *peer, n uint64) {
 	d := s.sent.at(n)
 	s.runs.onLost(d)
 	s.sent.land(n, sentLost)
-	s.control.onLost(int(d.size))
-	p.counters.Lost++
 	p.ready = true
+	s.control.onLost(int(d.size))
+	s.path.onLost(d)
+	p.counters.Lost++
 	for i := range uint64(d.count) {
 		r := &s.sent.refs[(d.refs+i)&uint64(len(s.sent.refs)-1)]
 		if r.lane == slotLane {
@@ -133,6 +138,9 @@ func (e *Endpoint) probe(now time.Duration, p *peer) {
 		if n := s.sent.firstFlying(); n < s.sent.next {
 			e.lose(now, p, n)
 		}
+	}
+	if s.backoff >= holeProbes && now-s.heardAt >= holeSilence && s.path.size > wire.DatagramBase {
+		e.shrink(now, p, now+pathPause)
 	}
 	p.ready = true
 }

@@ -25,7 +25,7 @@ type outMessage struct {
 }
 
 // cellsPerDatagram is not less than the cells that go into one datagram.
-const cellsPerDatagram = wire.SingleMax/wire.CellSize + 1
+const cellsPerDatagram = wire.DatagramMax / wire.CellSize
 
 func cellsOf(total int) int { return (total + wire.CellSize - 1) / wire.CellSize }
 

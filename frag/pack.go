@@ -20,6 +20,9 @@ func (e *Endpoint) packAll(now time.Duration, p *peer, out *Effects) {
 	s.pacer.open(now, pace, s.control.quantum())
 	for e.pack(now, p, out) {
 	}
+	if s.pathTimer() <= now {
+		e.packPathProbe(now, p, out)
+	}
 	s.paceAt = Never
 	urgent, bulk := p.isWaiting()
 	room := s.control.window() - s.sent.bytes
@@ -68,7 +71,7 @@ func (e *Endpoint) pack(now time.Duration, p *peer, out *Effects) bool {
 		return false
 	}
 	head, tail := s.seal.headAndTail()
-	room := out.arena.reserve(wire.DatagramMax)
+	room := out.arena.reserve(s.path.size)
 	b := room[: head : len(room)-tail]
 	if s.received.waiting > 0 {
 		b = s.received.appendAck(b, now, e.ranges[:])
@@ -101,24 +104,49 @@ func (e *Endpoint) pack(now time.Duration, p *peer, out *Effects) bool {
 		b = b[:max(s.runs.padded(size+tail), e.resetSize())-tail]
 		clear(b[size:])
 	}
-	b = s.seal.stamp(room[:len(b)], &wire.DatagramHeader{
-		Type: wire.DatagramData, Flags: flags, Length: uint16(size - head),
-		To: s.remoteIndex, Number: s.sent.next,
-	}, s.bindOut)
+	b = e.emitData(p, room[:len(b)], size, flags, out)
 	if acks > head {
 		s.received.acknowledged()
 	}
 	probing := s.probes > 0
 	s.onPacked(now, len(b), int(s.sent.refsNew-first), state, urgent)
-	p.counters.Sent++
-	p.counters.SentBytes += uint64(len(b))
-	e.emit(p.addr, b, out)
 	if state == sentFlying && !probing {
 		out.Datagrams[len(out.Datagrams)-1].Joined = s.runs.join(now, &s.sent, len(b))
 	} else {
 		s.runs.rest() // a probe finds out whether anything arrives: it does not depend on runs
 	}
 	return true
+}
+
+// packPathProbe packs a datagram that shows by its arrival that the path carries its length.
+func (e *Endpoint) packPathProbe(now time.Duration, p *peer, out *Effects) {
+	s := &p.session
+	size := s.path.probe(now, s.rtt.smoothed)
+	if size == 0 || !s.sent.hasRoom() {
+		return
+	}
+	head, tail := s.seal.headAndTail()
+	b := out.arena.reserve(size)
+	ping := len(wire.AppendPing(b[:head]))
+	clear(b[ping:])
+	e.emitData(p, b[:size-tail], ping, wire.FlagImmediateAck, out)
+	s.sent.add(now, size, 0, sentProbe, false)
+	s.runs.rest()
+}
+
+// emitData stamps the next datagram of a session, hands it to the effects and returns it. The first
+// size bytes of b mean something; in secure mode the tag follows b.
+func (e *Endpoint) emitData(p *peer, b []byte, size int, flags wire.DatagramFlags, out *Effects) []byte {
+	s := &p.session
+	head, _ := s.seal.headAndTail()
+	b = s.seal.stamp(b, &wire.DatagramHeader{
+		Type: wire.DatagramData, Flags: flags, Length: uint16(size - head),
+		To: s.remoteIndex, Number: s.sent.next,
+	}, s.bindOut)
+	p.counters.Sent++
+	p.counters.SentBytes += uint64(len(b))
+	e.emit(p.addr, b, out)
+	return b
 }
 
 // onPacked keeps the accounts of a datagram that goes out.
@@ -180,6 +208,9 @@ func (e *Endpoint) packLane(p *peer, lane Lane, b []byte) []byte {
 			return b
 		}
 		m := l.at(f.place)
+		if !m.single {
+			p.session.path.want(e.now)
+		}
 		b = wire.AppendData(b, &wire.Data{
 			Lane: uint8(lane), Single: m.single, ID: f.place - l.base + 1,
 			Cell: uint32(f.cell), Total: uint32(m.total), Bytes: m.bytes(f.cell, f.cells),

@@ -73,7 +73,7 @@ func (p *peer) nextTimer() time.Duration {
 		deadline = min(p.opening.retry, p.opening.giveUp)
 	}
 	if p.session.active {
-		deadline = min(deadline, p.session.received.due, p.session.lossTimer(), p.session.paceAt, p.session.silenceTimer(p))
+		deadline = min(deadline, p.session.received.due, p.session.lossTimer(), p.session.paceAt, p.session.pathTimer(), p.session.silenceTimer(p))
 	}
 	return deadline
 }

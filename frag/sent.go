@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"vrnode/internal/assert"
+	"vrnode/wire"
 )
 
 // sentDatagrams remembers the datagrams of a session until they are acknowledged, or lost for so
@@ -31,13 +32,14 @@ const (
 	sentDone   sentState = iota // acknowledged, or never needed to be
 	sentFlying                  // neither acknowledged nor lost
 	sentLost
+	sentProbe // of the path's length: if it is lost, nothing is
 )
 
 type sentDatagram struct {
 	at     time.Duration
 	refs   uint64 // position of its first ref
 	size   uint16
-	count  uint8 // of refs
+	count  uint16 // of refs
 	state  sentState
 	urgent bool // something in it was of a slot, or of lane 0 or 1
 	run    runKind
@@ -64,10 +66,10 @@ func (s *sentDatagrams) at(n uint64) *sentDatagram { return &s.ring[n&uint64(len
 // hasRoom tells whether one more datagram can be remembered. It makes room at the expense of
 // those that are lost.
 func (s *sentDatagrams) hasRoom() bool {
-	const refsPerDatagram = 64
+	const refsPerDatagram = (wire.DatagramMax-wire.DatagramHeaderSize)/(wire.DataHeaderSize+1) + SlotsMax
 	for s.oldest < s.next {
 		state := s.at(s.oldest).state
-		if state == sentFlying || state == sentLost && s.next-s.oldest < sentMax {
+		if state == sentFlying || state != sentDone && s.next-s.oldest < sentMax {
 			break
 		}
 		s.forget()
@@ -92,7 +94,7 @@ func (s *sentDatagrams) add(now time.Duration, size, count int, state sentState,
 	if s.count == 0 {
 		s.delivered.begin(now)
 	}
-	*s.at(s.next) = sentDatagram{now, s.refsNew - uint64(count), uint16(size), uint8(count), state, urgent, runNone, s.delivered}
+	*s.at(s.next) = sentDatagram{now, s.refsNew - uint64(count), uint16(size), uint16(count), state, urgent, runNone, s.delivered}
 	s.next++
 	if state == sentFlying {
 		s.bytes += size
@@ -125,11 +127,11 @@ func (s *sentDatagrams) firstFlying() uint64 {
 	return s.flying
 }
 
-// trim forgets the oldest datagrams that are done, or lost and sent before that time.
+// trim forgets the oldest datagrams that are done, or not in flight and sent before that time.
 func (s *sentDatagrams) trim(before time.Duration, r *reordering) {
 	for s.oldest < s.next {
 		d := s.at(s.oldest)
-		if d.state == sentFlying || d.state == sentLost && d.at >= before {
+		if d.state == sentFlying || d.state != sentDone && d.at >= before {
 			return
 		}
 		if d.state == sentLost {

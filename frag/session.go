@@ -30,6 +30,7 @@ type session struct {
 	runs    runs
 	rtt     roundTrip
 	control controller
+	path    pathSize
 	pacer   pacer
 	// paceAt is when the pace lets something through; Never if nothing waits for that.
 	paceAt  time.Duration
@@ -84,6 +85,7 @@ func (e *Endpoint) beginSession(now time.Duration, p *peer, t *terms) {
 	s.runs = runs{}
 	s.rtt.reset()
 	s.control.begin()
+	s.path.begin()
 	s.pacer.begin(now)
 	s.paceAt = Never
 	s.reorder.begin()
@@ -228,6 +230,15 @@ func (e *Endpoint) onFrame(now time.Duration, p *peer, f *wire.Frame, out *Effec
 		e.arrive(p, f.Token)
 	}
 	return 0
+}
+
+// pathTimer is when the next probe of the path's length is due. While nothing is heard there are
+// more urgent things to ask.
+func (s *session) pathTimer() time.Duration {
+	if s.probes > 0 || s.backoff > 0 || s.mute || !s.confirmed {
+		return Never
+	}
+	return s.path.timer()
 }
 
 // silenceTimer is when the session is given up if the peer is not heard until then.

@@ -40,6 +40,8 @@ type PeerStats struct {
 	SRTT, RTTVar, RTTMin time.Duration
 	// Window and InFlight are what may be and what is in flight, in bytes.
 	Window, InFlight int
+	// Datagram is how long datagrams are at most, in bytes.
+	Datagram int
 	// Rate is what the path has shown to carry, in bytes per second.
 	Rate int64
 	// Queued counts the bytes of messages not yet acknowledged.
@@ -61,6 +63,7 @@ type PeerCounters struct {
 	Probes                  uint64 // times that nothing was heard for so long that we asked
 	Partings                uint64 // times that joined datagrams were found to get lost, and others not
 	TooBig                  uint64 // datagrams that did not fit the link by which they were to leave
+	Shrunk                  uint64 // times that the path was found to carry only short datagrams
 }
 
 // Stats returns the counters of the endpoint.
@@ -85,6 +88,7 @@ func (e *Endpoint) PeerStats(id wire.Peer) (PeerStats, bool) {
 		s.Connected, s.Incarnation = p.session.confirmed, p.session.remote.Incarnation
 		s.SRTT, s.RTTVar, s.RTTMin = r.smoothed, r.variation, r.least
 		s.Parted = p.session.runs.state == runsParted
+		s.Datagram = p.session.path.size
 		s.Window, s.InFlight, s.Rate = p.session.control.window(), p.session.sent.bytes, p.session.control.carries()
 		if p.session.seal != nil {
 			s.Key = p.session.seal.key

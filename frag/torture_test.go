@@ -92,6 +92,8 @@ func torture(t *testing.T, seed uint64) {
 				f := past[l.rng.IntN(len(past))]
 				l.inject(f.from, f.to, bytes.Clone(f.bytes), time.Duration(l.rng.Int64N(1e9)))
 			}
+		case 5:
+			l.MTU = [...]int{0, 9000, 1500, 1300, 1228}[l.rng.IntN(5)]
 		default:
 			if from != to {
 				send(from, to.id)

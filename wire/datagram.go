@@ -11,9 +11,11 @@ import (
 const (
 	// DatagramVersion is the version of everything in this file and in frame.go.
 	DatagramVersion = 1
-	// DatagramMax bounds a datagram, in bytes of UDP payload. It crosses every path of the
-	// Internet unfragmented.
-	DatagramMax = 1200
+	// DatagramBase is how long a datagram may be before anything is known of the path, in bytes of
+	// UDP payload. It crosses every path of the Internet unfragmented.
+	DatagramBase = 1200
+	// DatagramMax bounds a datagram. It fits a jumbo frame of Ethernet.
+	DatagramMax = 8972
 	// DatagramHeaderSize is the length of the header, which frames or a handshake follow.
 	DatagramHeaderSize = 24
 	// SealedHeaderSize is the length of the header of sealed DATA: the same without the checksum,

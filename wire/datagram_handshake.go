@@ -11,8 +11,8 @@ var ErrHandshake = errors.New("wire: malformed handshake")
 
 const (
 	// HelloSize is the length of a HELLO: it is padded to this, so that the answer is never longer
-	// than the question and the path is known to carry datagrams of DatagramMax.
-	HelloSize = DatagramMax
+	// than the question and the path is known to carry datagrams of DatagramBase.
+	HelloSize = DatagramBase
 	// ResetSize is the length of a RESET, SealedResetSize that of one with a MAC. A datagram that is
 	// shorter is not answered with one.
 	ResetSize       = DatagramHeaderSize + resetLength

@@ -50,9 +50,10 @@ const (
 	LatestHeaderSize = 12
 	// PathFrameSize is the length of a PATH_CHALLENGE and of a PATH_RESPONSE.
 	PathFrameSize = 12
-	// SingleMax bounds a message that one DATA frame carries whole, and LatestMax one in a slot.
-	SingleMax = DatagramMax - Overhead - DataHeaderSize
-	LatestMax = DatagramMax - Overhead - LatestHeaderSize
+	// SingleMax bounds a message that one DATA frame carries whole, and LatestMax one in a slot:
+	// both cross every path.
+	SingleMax = DatagramBase - Overhead - DataHeaderSize
+	LatestMax = DatagramBase - Overhead - LatestHeaderSize
 
 	ackHeaderSize = 16
 	ackRangeSize  = 4

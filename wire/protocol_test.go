@@ -106,8 +106,9 @@ func boundsTable() string {
 | CommandMax | %d | bytes of a body: a command, a result, an entry |
 | MembersMax | %d | items of a list of members or reports |
 | ReplicaMax | %d | a replica's number |
+| DatagramBase | %d | bytes of a datagram that every path carries |
 | DatagramMax | %d | bytes of a datagram |
 | SingleMax | %d | bytes of a message that one DATA frame carries whole |
 | LatestMax | %d | bytes of a message in a slot |
-`, MessageMax, CommandMax, MembersMax, uint64(ReplicaMax), DatagramMax, SingleMax, LatestMax)
+`, MessageMax, CommandMax, MembersMax, uint64(ReplicaMax), DatagramBase, DatagramMax, SingleMax, LatestMax)
 }

@@ -169,8 +169,9 @@ func (l *linker) measure(cmd *cobra.Command) error {
 	return l.explain(report, err)
 }
 
-// mtuMin is the least MTU of an interface for the longest datagram, with the headers of UDP and IPv6.
-const mtuMin = wire.DatagramMax + 8 + 40
+// mtuMin is the least MTU of an interface for the datagrams that every path must carry, with the
+// headers of UDP and IPv6.
+const mtuMin = wire.DatagramBase + 8 + 40
 
 // explain says what to do about a link that fails.
 func (l *linker) explain(r *linktest.Report, err error) error {
@@ -178,13 +179,13 @@ func (l *linker) explain(r *linktest.Report, err error) error {
 	case errors.Is(err, linktest.ErrDenied):
 		return unavailable("%s %v\n%s", l.to, r.Denied, l.remedy(r.Denied))
 	case errors.Is(err, linktest.ErrNobody) && r.TooBig > 0:
-		return unavailable("the interface towards %s does not take datagrams of %d bytes: raise its MTU to %d or more", l.to, wire.DatagramMax, mtuMin)
+		return unavailable("the interface towards %s does not take datagrams of %d bytes: raise its MTU to %d or more", l.to, wire.DatagramBase, mtuMin)
 	case errors.Is(err, linktest.ErrNobody) && r.Received > 0:
 		return unavailable("something at %s sends datagrams, but it is not the listener of this version of vrnode (%d sent, %d received): "+
 			"is vrnode link --listen what runs there?", l.to, r.Sent, r.Received)
 	case errors.Is(err, linktest.ErrNobody):
 		return unavailable("nobody answers at %s within %v: is vrnode link --listen running there, is the address right, and do firewalls "+
-			"let UDP through in both directions, in datagrams of %d bytes? (%d sent, none received)", l.to, l.timeout.get(), wire.DatagramMax, r.Sent)
+			"let UDP through in both directions, in datagrams of %d bytes? (%d sent, none received)", l.to, l.timeout.get(), wire.DatagramBase, r.Sent)
 	case errors.Is(err, linktest.ErrSilent):
 		return unavailable("%w: nothing came from %s for %v (see --timeout); what is printed was measured before", err, l.to, l.timeout.get())
 	case errors.Is(err, linktest.ErrRestarted):
@@ -235,7 +236,11 @@ func (l *linker) print(w io.Writer, r *linktest.Report) error {
 }
 
 func printLink(w io.Writer, r *linktest.Report) {
-	fmt.Fprintf(w, "%s to %s: first answer after %.1f ms, datagrams of up to %d bytes\n", r.Local, r.To, r.ConnectMillis, r.Rows[0].Path.DatagramBytes)
+	longest := 0
+	for i := range r.Rows {
+		longest = max(longest, r.Rows[i].Path.DatagramBytes)
+	}
+	fmt.Fprintf(w, "%s to %s: first answer after %.1f ms, datagrams of up to %d bytes\n", r.Local, r.To, r.ConnectMillis, longest)
 	if r.Advice != "" {
 		fmt.Fprintln(w, r.Advice)
 	}

@@ -39,7 +39,7 @@ func (t *transport) path(to wire.Peer) Path {
 	return Path{
 		Sent: s.Sent, Lost: s.Lost, Again: s.Retransmitted, Partings: s.Partings,
 		srtt: s.SRTT, variation: s.RTTVar, least: s.RTTMin,
-		WindowBytes: s.Window, DatagramBytes: wire.DatagramMax,
+		WindowBytes: s.Window, DatagramBytes: s.Datagram,
 		overflowed: t.overflowed(),
 	}
 }
@@ -114,7 +114,7 @@ func (r *runtime) turn(m machine) error {
 		return err
 	}
 	for _, d := range r.conn.TooBig() {
-		r.Endpoint.TooBig(d.Addr)
+		r.Endpoint.TooBig(now, d.Addr, d.Size)
 	}
 	if len(batch) < udp.BatchMax && !m.Done() {
 		r.conn.Wait(min(m.Deadline(), r.Endpoint.Deadline()) - r.now())

@@ -216,7 +216,7 @@ func (l *Loop) turn() error {
 		return err
 	}
 	for _, d := range l.conn.TooBig() {
-		l.host.Endpoint().TooBig(d.Addr)
+		l.host.Endpoint().TooBig(now, d.Addr, d.Size)
 	}
 	l.settle()
 	if len(batch) < udp.BatchMax {

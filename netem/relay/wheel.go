@@ -37,7 +37,7 @@ type wheel struct {
 
 func (w *wheel) init() { w.wake = make(chan struct{}, 1) }
 
-// buffer returns an empty buffer with room for a datagram.
+// buffer returns an empty buffer with room for a datagram, as most are.
 func (w *wheel) buffer() []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -46,7 +46,7 @@ func (w *wheel) buffer() []byte {
 		w.spare = w.spare[:n-1]
 		return b
 	}
-	return make([]byte, 0, wire.DatagramMax)
+	return make([]byte, 0, wire.DatagramBase)
 }
 
 func (w *wheel) free(b []byte) {
