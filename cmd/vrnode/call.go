@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,11 +26,19 @@ An operation is executed once, also when replicas crash meanwhile and when messa
 repeats it until there is an answer or the time is over.
 
 The operations of the accumulator: add N, subtract N, multiply N, clear, read. The result is the
-new value, or error: REASON.
+new value.
+
+Those of kv: get KEY, put KEY VALUE, delete KEY, swap KEY OLD NEW, increment KEY N, and range FROM
+TO LIMIT, where an empty TO is the end. The result is a value in quotes, ok, or absent; a range is
+"KEY"="VALUE" for each key, and tells where to go on if there is more. In lines of standard input,
+a word with spaces or quotes in it stands in quotes, as in Go.
+
+Whatever the service, a result may be error: REASON.
 
 Exit code 1: a result is an error. 2: an operation got no answer, it may have been executed or may
 still be. 3: the group is unavailable.`, vr.SessionWindow),
 		Example: `  vrnode call --peers … add 5
+  vrnode call --peers … --machine kv put greeting "hello, world"
   seq 1000 | sed 's/^/add /' | vrnode call --peers … -`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -60,11 +68,11 @@ func (c *caller) run(cmd *cobra.Command, args []string) error {
 	}
 	input := cmd.InOrStdin()
 	if len(args) > 1 || args[0] != "-" {
-		command := strings.Join(args, " ")
-		if err := c.service.get().check([]byte(command)); err != nil {
+		command := c.service.get().command(args)
+		if err := c.service.get().check(command); err != nil {
 			return usage("%w", err)
 		}
-		input = strings.NewReader(command)
+		input = bytes.NewReader(command)
 	}
 	group, err := startClient(&c.group)
 	if err != nil {

@@ -9,19 +9,28 @@ import (
 
 	"vrnode/vr"
 	"vrnode/vr/machine/accumulator"
+	"vrnode/vr/machine/kv"
 )
 
 // A machine is a service that --machine can name.
 type machine struct {
 	new func() vr.StateMachine
+	// command makes a command of the words on a command line.
+	command func(words []string) []byte
 	// check finds out what is wrong with a command before it is sent.
 	check func(command []byte) error
 }
 
 var machines = map[string]machine{
 	"accumulator": {
-		new:   func() vr.StateMachine { return new(accumulator.Machine) },
-		check: accumulator.Check,
+		new:     func() vr.StateMachine { return new(accumulator.Machine) },
+		command: func(words []string) []byte { return []byte(strings.Join(words, " ")) },
+		check:   accumulator.Check,
+	},
+	"kv": {
+		new:     func() vr.StateMachine { return new(kv.Machine) },
+		command: kv.Words,
+		check:   kv.Check,
 	},
 }
 

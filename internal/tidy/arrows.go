@@ -22,7 +22,8 @@ var arrows = []struct{ packages, ours, others string }{
 	{"frag/udp", "wire", "x/sys"},
 	{"internal/loop", "wire vr internal/stack frag/noise frag/udp", ""},
 	{"vr/node vr/client", "vr wire internal/stack internal/loop frag/noise frag/udp", ""},
-	{"vr/machine/*", "", ""},
+	{"vr/machine/accumulator", "", ""},
+	{"vr/machine/kv", "", "btree"},
 	{"cmd/vrnode", "*", "cobra pflag progressbar"},
 
 	{"netem/link", "", ""},
@@ -46,6 +47,7 @@ var arrows = []struct{ packages, ours, others string }{
 
 // modules are the modules that arrows calls by a short name.
 var modules = map[string]string{
+	"btree":        "github.com/tidwall/btree",
 	"cobra":        "github.com/spf13/cobra",
 	"compress":     "github.com/klauspost/compress",
 	"go-internal":  "github.com/rogpeppe/go-internal",
