@@ -19,6 +19,7 @@ help: ## list the targets
 check: ## all that must hold before a commit; changes nothing
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not formatted (make fix): $$files"; exit 1; fi
 	go vet ./...
+	go vet -C internal/linkbench/peers ./...
 	go fix -diff ./...
 	go mod tidy -diff
 	$(LINT) run ./...
@@ -55,9 +56,10 @@ fuzz: ## run every fuzz target for T=60s
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
-bench-transport: ## the transport against the kernel at its best; Linux, in namespaces of its own; ROUNDS=5
+bench-transport: ## the transport against the kernel at its best, and beside others; Linux, in namespaces of its own; ROUNDS=5
 	go build -o bin/linkbench ./internal/linkbench
-	bin/linkbench -rounds $(ROUNDS)
+	go build -C internal/linkbench/peers -o $(CURDIR)/bin/linkpeers
+	bin/linkbench -rounds $(ROUNDS) -peers bin/linkpeers $(if $(OUTPUT),-o $(OUTPUT))
 
 demo: ## see a group lose its primary
 	go run ./cmd/vrnode demo

@@ -54,13 +54,8 @@ type process struct {
 }
 
 // start starts a process. It has a line to say when it is ready, or when it is done.
-func start(ctx context.Context, host, role string, roles *pair) (*process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	p := &process{cmd: exec.CommandContext(ctx, "ip", "netns", "exec", host, self,
-		"-role", role, "-duration", roles.duration.String(), "-profile", roles.profile)}
+func start(ctx context.Context, host string, command []string) (*process, error) {
+	p := &process{cmd: exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", host}, command...)...)}
 	p.cmd.Stderr = &p.complaint
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
 	out, err := p.cmd.StdoutPipe()
@@ -69,6 +64,11 @@ func start(ctx context.Context, host, role string, roles *pair) (*process, error
 	}
 	p.out = bufio.NewReader(out)
 	return p, p.cmd.Start()
+}
+
+// itself returns the command by which this program plays a role. (It is not /proc/self/exe, which is ip's.)
+func itself(role string, duration time.Duration, more ...string) []string {
+	return append([]string{os.Args[0], "-role", role, "-duration", duration.String()}, more...)
 }
 
 // line waits for a line of the process, and reads it into v, if that is not nil.
@@ -92,18 +92,16 @@ func (p *process) end() (seconds float64) {
 	return (p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()).Seconds()
 }
 
-// A pair is two roles: one answers on the right host, the other one asks on the left.
+// A pair is two commands: one answers on the right host, the other one asks on the left.
 type pair struct {
-	answers, asks string
+	answers, asks []string
 	// tells: it is the end that answers that knows the result, and tells when all is over.
-	tells    bool
-	duration time.Duration
-	profile  string
+	tells bool
 }
 
 // play reads the result into v, and returns the CPU seconds of the end that has used more.
-func play(ctx context.Context, roles pair, v any) (busier float64, err error) {
-	a, err := start(ctx, right, roles.answers, &roles)
+func play(ctx context.Context, commands pair, v any) (busier float64, err error) {
+	a, err := start(ctx, right, commands.answers)
 	if err != nil {
 		return 0, err
 	}
@@ -111,12 +109,12 @@ func play(ctx context.Context, roles pair, v any) (busier float64, err error) {
 	if err := a.line(nil); err != nil { // ready
 		return 0, err
 	}
-	b, err := start(ctx, left, roles.asks, &roles)
+	b, err := start(ctx, left, commands.asks)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { busier = max(busier, b.end()) }()
-	if roles.tells {
+	if commands.tells {
 		return 0, a.line(v)
 	}
 	return 0, b.line(v)

@@ -7,10 +7,15 @@ import (
 	"net/netip"
 	"os"
 	"runtime/pprof"
+	"strconv"
 	"time"
 
+	"vrnode/frag/noise"
 	"vrnode/internal/linktest"
 )
+
+// keys are those of secure mode between two processes that nobody else can reach.
+var keys = []noise.Key{{1}}
 
 // profiled calls a function, and profiles it if there is a name for the profile.
 func profiled(name, suffix string, do func() error) error {
@@ -30,8 +35,12 @@ func profiled(name, suffix string, do func() error) error {
 }
 
 // listen answers until ctx ends.
-func listen(ctx context.Context, profile string) error {
-	l, err := linktest.Listen(rightAddr.String())
+func listen(ctx context.Context, sealed bool, profile string) error {
+	var with []noise.Key
+	if sealed {
+		with = keys
+	}
+	l, err := linktest.Listen(rightAddr.String(), with...)
 	if err != nil {
 		return err
 	}
@@ -42,16 +51,19 @@ func listen(ctx context.Context, profile string) error {
 }
 
 // ask measures bulk or small round trips, and prints the row of the report.
-func ask(ctx context.Context, role string, duration time.Duration, profile string) error {
-	phase := linktest.Up
+func ask(ctx context.Context, role string, sealed bool, o *options) error {
+	cfg := linktest.Config{
+		To: rightAddr.String(), Phases: []linktest.Phase{linktest.Up}, Duration: o.duration, Patience: 5 * time.Second, Size: small,
+	}
 	if role == "small" {
-		phase = linktest.Ping
+		cfg.Phases = []linktest.Phase{linktest.Ping}
+	}
+	if sealed {
+		cfg.Keys = keys
 	}
 	var report *linktest.Report
-	err := profiled(profile, ".measure", func() (err error) {
-		report, err = linktest.Measure(ctx, linktest.Config{
-			To: rightAddr.String(), Phases: []linktest.Phase{phase}, Duration: duration, Patience: 5 * time.Second, Size: small,
-		})
+	err := profiled(o.profile, ".measure", func() (err error) {
+		report, err = linktest.Measure(ctx, cfg)
 		return err
 	})
 	if err != nil {
@@ -63,18 +75,32 @@ func ask(ctx context.Context, role string, duration time.Duration, profile strin
 // warmUp is the part of a phase that linktest does not count, as a share of what it does.
 const warmUp = 0.1
 
-// bulk has the transport carry bulk.
-func ourBulk(ctx context.Context, duration time.Duration, profile string) (b bulk, err error) {
-	var row linktest.Row
-	b.cpu, err = play(ctx, pair{answers: "listen", asks: "bulk", duration: duration, profile: profile}, &row)
-	b.seconds = row.Seconds * (1 + warmUp)
-	b.bytes = row.BytesPerSecond * b.seconds
+// A link is the transport, in plain or in secure mode.
+type link struct {
+	sealed  bool
+	profile string
+}
+
+func ours(sealed bool, profile string) link { return link{sealed, profile} }
+
+func (l link) play(ctx context.Context, role string, duration time.Duration) (row linktest.Row, cpu float64, err error) {
+	command := func(role string) []string {
+		return itself(role, duration, "-sealed="+strconv.FormatBool(l.sealed), "-profile="+l.profile)
+	}
+	cpu, err = play(ctx, pair{answers: command("listen"), asks: command(role)}, &row)
+	return row, cpu, err
+}
+
+func (l link) bulk(ctx context.Context, duration time.Duration) (bulk, error) {
+	row, cpu, err := l.play(ctx, "bulk", duration)
+	b := newBulk(row.BytesPerSecond, duration, cpu)
+	if row.Beside != nil {
+		b.beside = trips{row.Beside.P50Micros, row.Beside.P99Micros}
+	}
 	return b, err
 }
 
-// trips has the transport carry small messages.
-func ourTrips(ctx context.Context, duration time.Duration) (trips, error) {
-	var row linktest.Row
-	_, err := play(ctx, pair{answers: "listen", asks: "small", duration: duration}, &row)
+func (l link) trips(ctx context.Context, duration time.Duration) (trips, error) {
+	row, _, err := l.play(ctx, "small", duration)
 	return trips{row.P50Micros, row.P99Micros}, err
 }

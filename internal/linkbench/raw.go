@@ -134,9 +134,6 @@ func echo() error {
 	}
 }
 
-// trips are round trips, in microseconds.
-type trips struct{ P50, P99 float64 }
-
 // ping sends one datagram after the other there and back.
 func ping(duration time.Duration) error {
 	fd, err := socket(true)
@@ -161,15 +158,15 @@ func ping(duration time.Duration) error {
 }
 
 // rawBulk has a source and a sink play.
-func rawBulk(ctx context.Context, duration time.Duration) (b bulk, err error) {
+func rawBulk(ctx context.Context, duration time.Duration) (bulk, error) {
 	var h haul
-	b.cpu, err = play(ctx, pair{answers: "sink", asks: "source", tells: true, duration: duration}, &h)
-	b.bytes, b.seconds = float64(h.Bytes), h.Seconds
-	return b, err
+	cpu, err := play(ctx, pair{answers: itself("sink", duration), asks: itself("source", duration), tells: true}, &h)
+	gigabits := 8 * float64(h.Bytes) / 1e9
+	return bulk{gigabits: gigabits / h.Seconds, perCPU: gigabits / cpu}, err
 }
 
 // rawTrips has a ping and an echo play.
 func rawTrips(ctx context.Context, duration time.Duration) (t trips, err error) {
-	_, err = play(ctx, pair{answers: "echo", asks: "ping", duration: duration}, &t)
+	_, err = play(ctx, pair{answers: itself("echo", duration), asks: itself("ping", duration)}, &t)
 	return t, err
 }

@@ -40,7 +40,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"internal/sim", "wire vr internal/stack frag frag/noise netem/link", "porcupine xxhash"},
 	{"internal/bench internal/demo", "wire vr vr/node vr/client vr/machine/* internal/ports", "hdrhistogram"},
 	{"internal/linktest", "wire frag frag/noise frag/udp", "hdrhistogram"},
-	{"internal/linkbench", "internal/linktest netem/kernel", "hdrhistogram x/sys"},
+	{"internal/linkbench", "frag/noise internal/linktest netem/kernel", "hdrhistogram x/sys"},
 	{"internal/golden", "", "go-internal"},
 	{"internal/assert internal/planted internal/ports internal/tidy", "", ""},
 }
