@@ -1,13 +1,10 @@
 package udp
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
 	"runtime"
-	"sync"
-	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -21,8 +18,7 @@ const (
 	sendSysctl    = "net.core.wmem_max"
 )
 
-// A Conn is a UDP socket. It stays away from the runtime's poller: the owner itself sleeps in
-// ppoll, on the socket and on an eventfd for Wake.
+// A Conn is a UDP socket. It stays away from the runtime's poller; see sleeper.
 type Conn struct {
 	fd      int
 	family  uint16
@@ -44,32 +40,19 @@ type Conn struct {
 	backlog backlog
 	blocked unix.Errno // why the backlog did not go out
 
-	poll  [2]unix.PollFd
-	state atomic.Uint32
-	// waking keeps Close from closing the eventfd under a Wake, whose write could then go to
-	// another file of the same number.
-	waking sync.Mutex
+	sleeper sleeper
+	// quiet: the last Wait saw that nothing has arrived, so that the next ReadBatch need not ask.
+	quiet bool
 }
 
-// The states of the owner, as far as Wake cares.
-const (
-	running uint32 = iota // a Wake must keep the next Wait from sleeping
-	parked                // a Wake must write the eventfd
-	woken                 // a Wake has nothing to do
-)
-
-// OwnThread binds the calling goroutine to its thread and makes the thread's timers precise.
-func OwnThread() {
-	runtime.LockOSThread()
-	// Failing costs 50 µs of precision and nothing else.
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-}
+// OwnThread binds the calling goroutine to its thread.
+func OwnThread() { runtime.LockOSThread() }
 
 // Listen opens a socket at addr; port 0 lets the kernel choose. The IPv6 wildcard address serves
 // IPv4 too.
 func Listen(addr netip.AddrPort) (*Conn, error) {
 	c := &Conn{fd: -1, kernel: realKernel, in: newInVector(), out: newOutVector(), tooBig: make([]TooBig, 0, BatchMax)}
-	c.poll[1].Fd = -1
+	c.sleeper.poll[pollWake].Fd, c.sleeper.poll[pollAlarm].Fd = -1, -1
 	if err := c.listen(addr); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("udp: listen at %v: %w", addr, err)
@@ -89,11 +72,9 @@ func (c *Conn) listen(addr netip.AddrPort) (err error) {
 	if err != nil {
 		return err
 	}
-	wake, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
-	if err != nil {
+	if err := c.sleeper.open(c.fd); err != nil {
 		return err
 	}
-	c.poll = [2]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}, {Fd: int32(wake), Events: unix.POLLIN}}
 	if err := c.setOptions(); err != nil {
 		return err
 	}
@@ -176,47 +157,23 @@ func (c *Conn) Wait(timeout time.Duration) {
 	if c.incoming.at < c.incoming.count {
 		timeout = 0 // ReadBatch has more
 	}
-	c.poll[0].Events = unix.POLLIN
+	events := int16(unix.POLLIN)
 	switch {
 	case !c.backlog.any():
 	case c.blocked == unix.EAGAIN:
-		c.poll[0].Events = unix.POLLIN | unix.POLLOUT
+		events |= unix.POLLOUT
 	default:
 		timeout = min(timeout, fullPause)
 	}
-	if timeout > 0 && c.state.CompareAndSwap(running, parked) {
-		limit := unix.NsecToTimespec(int64(timeout))
-		_, _ = unix.Ppoll(c.poll[:], &limit, nil)
-		if c.poll[1].Revents != 0 {
-			var count [8]byte
-			_, _ = unix.Read(int(c.poll[1].Fd), count[:])
-		}
-	}
-	c.state.Store(running)
+	c.quiet = c.sleeper.sleep(events, timeout)
 }
 
 // Wake ends the owner's present or next Wait. It may be called by any goroutine, even after Close.
-func (c *Conn) Wake() {
-	if c.state.Load() == woken || c.state.Swap(woken) != parked {
-		return
-	}
-	c.waking.Lock()
-	defer c.waking.Unlock()
-	if c.poll[1].Fd >= 0 {
-		var one [8]byte
-		binary.NativeEndian.PutUint64(one[:], 1)
-		_, _ = unix.Write(int(c.poll[1].Fd), one[:])
-	}
-}
+func (c *Conn) Wake() { c.sleeper.wake() }
 
 // Close closes the socket. Only the owner may call it.
 func (c *Conn) Close() error {
-	c.waking.Lock()
-	defer c.waking.Unlock()
-	if c.poll[1].Fd >= 0 {
-		_ = unix.Close(int(c.poll[1].Fd))
-		c.poll[1].Fd = -1
-	}
+	c.sleeper.close()
 	if c.fd < 0 {
 		return nil
 	}

@@ -71,8 +71,8 @@ type incoming struct {
 }
 
 // ReadBatch returns the datagrams that have arrived, at most BatchMax. If they are fewer, there
-// are no more, or the next call will return them. They are valid until then. An error means that
-// the socket is of no more use.
+// are no more, or the next call will return them, or they came after the last Wait. They are valid
+// until the next call. An error means that the socket is of no more use.
 func (c *Conn) ReadBatch() ([]wire.Datagram, error) {
 	batch := c.datagrams[:0]
 	if c.incoming.at == c.incoming.count {
@@ -93,6 +93,10 @@ func (c *Conn) ReadBatch() ([]wire.Datagram, error) {
 func (c *Conn) receive() error {
 	c.in.rearm(c.incoming.count)
 	c.incoming = incoming{}
+	if c.quiet {
+		c.quiet = false
+		return nil
+	}
 	n, e := c.kernel.recvmmsg(c.fd, c.in.headers[:])
 	if e != 0 {
 		return fatal(e)
