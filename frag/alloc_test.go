@@ -62,7 +62,8 @@ func (p *pair) send(t testing.TB, lane Lane, message []byte) {
 	}
 }
 
-func TestNoAllocation(t *testing.T) {
+// TestCase12NoAllocation: once it has met a kind of load, an endpoint allocates nothing for it.
+func TestCase12NoAllocation(t *testing.T) {
 	inBothModes(t, func(t *testing.T, keys []noise.Key) {
 		p := newPair(t, keys...)
 		small, middle, large := text(1, 100), text(2, 64<<10), text(3, 1<<20)

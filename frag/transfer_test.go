@@ -38,54 +38,6 @@ func TestLargestMessageCrossesLoss(t *testing.T) {
 	}
 }
 
-func TestOutage(t *testing.T) {
-	l := newLab(t, 5, 1, 2)
-	a, b := l.ends[0], l.ends[1]
-	l.connect(a, b)
-	down := true
-	l.filter = func(from, to *end, d []byte) bool { return !down }
-	a.Send(l.now, 2, 3, text(1, 300<<10))
-	a.Send(l.now, 2, 1, text(2, 5000))
-	sent := l.sent
-	l.pass(2 * time.Second)
-	if n := l.sent - sent; n > 200 {
-		t.Errorf("%d datagrams were sent into the outage", n)
-	}
-	down = false
-	took := l.run(2*time.Second, func() bool { return len(b.got) == 2 })
-	if took > probeMaxUrgent+20*time.Millisecond {
-		t.Errorf("recovery took %v", took)
-	}
-	if s, _ := a.PeerStats(2); s.Sessions != 1 {
-		t.Errorf("%d sessions", s.Sessions)
-	}
-}
-
-func TestAcknowledgementsLost(t *testing.T) {
-	l := newLab(t, 5, 1, 2)
-	a, b := l.ends[0], l.ends[1]
-	l.connect(a, b)
-	lost := 0
-	l.filter = func(from, to *end, d []byte) bool {
-		if from == b {
-			return l.rng.Float64() > 0.3
-		}
-		if l.rng.Float64() < 0.05 {
-			lost++
-			return false
-		}
-		return true
-	}
-	a.Send(l.now, 2, 3, text(1, 1<<20))
-	took := l.run(time.Second, func() bool { return len(b.got) == 1 && a.Stats().Queued == 0 })
-	again := int(a.counters(2).Retransmitted)
-	probes := int(a.counters(2).Probes)
-	t.Logf("took %v, %d datagrams lost, %d fragments again, %d probes", took, lost, again, probes)
-	if again > lost*5/4+2*probes { // a probe repeats two, whether they arrived or not
-		t.Errorf("%d fragments were sent again where %d were lost", again, lost)
-	}
-}
-
 // TestSmallSocketBuffer sends to a receiver that loses what does not fit its socket buffer while
 // it is slow.
 func TestSmallSocketBuffer(t *testing.T) {
@@ -196,60 +148,5 @@ func TestRefusals(t *testing.T) {
 	}
 	if !a.SendLatest(0, 2, 0, make([]byte, SlotMax)) || !a.Send(0, 2, 0, make([]byte, MessageMax)) {
 		t.Error("refused at the bound")
-	}
-}
-
-func TestSameSeedSameTrace(t *testing.T) {
-	run := func(seed uint64) uint64 {
-		l := newLab(t, seed, 1, 2, 3)
-		lossy(l)
-		for i, n := range l.ends {
-			for j, m := range l.ends {
-				n.Send(0, m.id, Lane((i+j)%4), text(uint64(i+j), 50_000*(1+i)))
-				n.SendLatest(0, m.id, uint8(j), []byte("latest"))
-			}
-		}
-		l.pass(300 * time.Millisecond)
-		return l.trace.Sum64()
-	}
-	once, again := run(1), run(1)
-	if once != again {
-		t.Error("two runs with one seed differ")
-	}
-	if once == run(2) {
-		t.Error("two seeds give one trace")
-	}
-}
-
-func TestTimeMayStandStillOrGoBack(t *testing.T) {
-	l := newLab(t, 1, 1, 2)
-	a, b := l.ends[0], l.ends[1]
-	l.now = time.Second
-	l.connect(a, b)
-	a.Send(l.now, 2, 3, text(1, 1<<20))
-	var out Effects
-	for _, now := range []time.Duration{l.now, l.now, l.now - time.Second, 0, -time.Hour, l.now, l.now + time.Hour, l.now, l.now + 1} {
-		a.Tick(now, &out)
-		if d := a.Deadline(); d <= now {
-			t.Fatalf("Deadline %v after Tick at %v", d, now)
-		}
-		out.Reset()
-	}
-}
-
-// TestTimeGoesBack: a datagram with an earlier time does not make the session look silent later.
-func TestTimeGoesBack(t *testing.T) {
-	l := newLab(t, 1, 1, 2)
-	a, b := l.ends[0], l.ends[1]
-	l.now = time.Hour
-	l.connect(a, b)
-	b.Send(l.now, 1, 0, []byte("x"))
-	b.Tick(l.now, &b.out)
-	a.Step(0, b.addr, b.out.Datagrams[0].Bytes, &a.out)
-	a.Send(0, 2, 0, []byte("y"))
-	l.now += time.Millisecond
-	l.tick(a)
-	if !a.session(2).active {
-		t.Error("the session was given up")
 	}
 }
