@@ -161,7 +161,7 @@ func TestBudgetOfEndpoint(t *testing.T) {
 	most := 0
 	l.filter = func(from, to *end, d []byte) bool {
 		most = max(most, a.Stats().Receiving)
-		return from != a || l.rng.IntN(4) > 0
+		return from != a || l.rng.IntN(10) > 0
 	}
 	l.Delay.Mean = 20 * time.Millisecond
 	count := 0

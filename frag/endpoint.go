@@ -41,6 +41,7 @@ type Endpoint struct {
 	pool        pool
 	outMessages []*outMessage // free ones
 	inMessages  []*inMessage
+	freeOpen    []*openMessages
 	freePeers   []*peer
 	frame       wire.Frame // scratch
 	opened      []byte     // likewise: what was sealed in a datagram

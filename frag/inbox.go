@@ -2,6 +2,7 @@ package frag
 
 import (
 	"encoding/binary"
+	"unsafe"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -23,11 +24,17 @@ type inLane struct {
 	floor uint64
 	// done is the set of complete ids of the window, by id modulo its size.
 	done [windowMessages / 8]byte
-	// open holds the incomplete messages likewise. It is nil until the first one.
-	open []*inMessage
+	// open holds the incomplete messages likewise. It is nil while there is none.
+	open *openMessages
 	// bytes sums the totals of the incomplete messages, count counts them.
 	bytes, count int
 }
+
+// openMessages are the incomplete messages of a lane, by id modulo the size of the window.
+type openMessages [windowMessages]*inMessage
+
+// openMessagesSize is what openMessages take of the budget.
+const openMessagesSize = int(unsafe.Sizeof(openMessages{}))
 
 func place(id uint64) int { return int(id % windowMessages) }
 
@@ -95,7 +102,11 @@ func (e *Endpoint) openMessage(p *peer, l *inLane, d *wire.Data) *inMessage {
 	cells := cellsOf(total)
 	size := total + bitmapSize(cells)
 	used, budget := e.receivingFor(p)
-	if l.bytes+total > windowBytes[d.Lane] || *used+classSize(classOf(size)) > budget {
+	need := classSize(classOf(size))
+	if l.open == nil {
+		need += openMessagesSize
+	}
+	if l.bytes+total > windowBytes[d.Lane] || *used+need > budget {
 		return nil
 	}
 	var m *inMessage
@@ -106,14 +117,33 @@ func (e *Endpoint) openMessage(p *peer, l *inLane, d *wire.Data) *inMessage {
 	}
 	*m = inMessage{e.pool.take(size), total, cells}
 	clear(m.buffer[total:])
-	*used += cap(m.buffer)
+	*used += need
 	if l.open == nil {
-		l.open = make([]*inMessage, windowMessages)
+		l.open = e.takeOpen()
 	}
 	l.open[place(d.ID)] = m
 	l.bytes += total
 	l.count++
 	return m
+}
+
+// takeOpen returns room for the incomplete messages of a lane. It is many times as large as a client
+// that has none, and outsiders may be many, so no lane keeps it.
+func (e *Endpoint) takeOpen() *openMessages {
+	n := len(e.freeOpen)
+	if n == 0 {
+		return new(openMessages)
+	}
+	o := e.freeOpen[n-1]
+	e.freeOpen = e.freeOpen[:n-1]
+	return o
+}
+
+// giveOpen takes back what takeOpen lent, which is empty.
+func (e *Endpoint) giveOpen(o *openMessages) {
+	if len(e.freeOpen) < freeOpenMax {
+		e.freeOpen = append(e.freeOpen, o)
+	}
 }
 
 // receivingFor returns the account of incomplete messages that p belongs to, and its budget.
@@ -162,6 +192,11 @@ func (e *Endpoint) closeMessage(p *peer, l *inLane, at int) []byte {
 	l.bytes -= m.total
 	l.count--
 	l.open[at], m.buffer = nil, nil
+	if l.count == 0 {
+		*used -= openMessagesSize
+		e.giveOpen(l.open)
+		l.open = nil
+	}
 	e.inMessages = append(e.inMessages, m)
 	assert.That(*used >= 0 && l.bytes >= 0, "what is returned to a budget was taken from it")
 	return buffer
@@ -171,12 +206,12 @@ func (e *Endpoint) closeMessage(p *peer, l *inLane, at int) []byte {
 func (e *Endpoint) beginInbox(p *peer) {
 	for i := range p.session.in {
 		l := &p.session.in[i]
-		for at := 0; at < len(l.open) && l.count > 0; at++ {
+		for at := 0; l.count > 0; at++ {
 			if l.open[at] != nil {
 				e.pool.give(e.closeMessage(p, l, at))
 			}
 		}
-		*l = inLane{floor: 1, open: l.open}
+		*l = inLane{floor: 1}
 	}
 }
 

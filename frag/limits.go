@@ -49,6 +49,9 @@ const (
 	refsMax = 1 << 16
 	// keptMax bounds the free buffers that an endpoint keeps for reuse.
 	keptMax = 64 << 20
+	// freeOpenMax bounds the free openMessages that are kept likewise: one for every lane of some
+	// dozens of peers that send long messages at a time.
+	freeOpenMax = 256
 )
 
 // Flow control. Both ends know these numbers, so no credit needs to be sent: a sender starts no
