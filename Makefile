@@ -11,7 +11,7 @@ ROUNDS = 5
 BACKEND = relay
 SCENARIOS = $(basename $(notdir $(wildcard netem/scenarios/*.yaml)))
 
-.PHONY: help check fix test race lint cross sim fuzz bench bench-transport demo lab lab-guest slow ci
+.PHONY: help check fix test race lint cross sim fuzz bench bench-transport demo flood lab lab-guest slow ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -63,6 +63,9 @@ bench-transport: ## the transport against the kernel at its best, and beside oth
 
 demo: ## see a group lose its primary
 	go run ./cmd/vrnode demo
+
+flood: ## a group with and without a flood of datagrams from outside, for T=60s each
+	go test -v -count=1 ./internal/siege -args -for $(T)
 
 lab: ## run every scenario on the relay; or BACKEND=netem, SCENARIOS="lan-baseline primary-crash"
 	go build -o bin/vrnode ./cmd/vrnode

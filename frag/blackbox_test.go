@@ -22,7 +22,7 @@ import (
 //	 3  restart, kill -9, old datagrams    restart                 frag/udp
 //	 4  the MTU changes, black holes       network                                       netem/kernel
 //	 5  priority beside bulk               network                                       netem/kernel
-//	 6  floods                             flood                   internal/flood
+//	 6  floods                             flood                   internal/siege
 //	 7  a slow reader                      network
 //	 8  outages and one-way partitions     network                 frag/udp
 //	 9  sockets that fail                  network                 frag/udp              netem/kernel

@@ -2,7 +2,6 @@ package frag
 
 import (
 	"encoding/binary"
-	"unsafe"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -33,8 +32,8 @@ type inLane struct {
 // openMessages are the incomplete messages of a lane, by id modulo the size of the window.
 type openMessages [windowMessages]*inMessage
 
-// openMessagesSize is what openMessages take of the budget.
-const openMessagesSize = int(unsafe.Sizeof(openMessages{}))
+// openMessagesSize is what openMessages take of the budget: a pointer each.
+const openMessagesSize = 8 * windowMessages
 
 func place(id uint64) int { return int(id % windowMessages) }
 

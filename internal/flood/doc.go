@@ -1,10 +1,7 @@
-// Package flood attacks replicas as somebody can who does not belong to the group, and measures what
-// becomes of the group meanwhile. It is for tests, and for make flood.
+// Package flood makes what somebody can send to a replica who does not belong to the group.
 //
-//	attack.go    what an outsider sends: junk, forgeries, replays, sessions that ask for memory
+//	attack.go    junk, forgeries, replays
 //	outsider.go  a session of an outsider, which plain mode gives to everybody
-//	flooder.go   an outsider on sockets, which sends as fast as it can and counts what comes back
-//	measure.go   a group with and without a flood
 //
-// What is sent depends on a seed alone, and on what the outsider has seen.
+// It is for tests. What is sent depends on a seed alone, and on what the outsider has seen.
 package flood
