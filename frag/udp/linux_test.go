@@ -9,7 +9,8 @@ import (
 	"vrnode/wire"
 )
 
-func TestNoAllocations(t *testing.T) {
+// TestCase12NoAllocations: a batch is written, read and waited for without allocating anything.
+func TestCase12NoAllocations(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
 		from, to := listen(t, addr), listen(t, addr)
 		batch := make([]wire.Datagram, 10)

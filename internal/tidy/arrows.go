@@ -42,6 +42,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"internal/linktest", "wire frag frag/noise frag/udp", "hdrhistogram"},
 	{"internal/linkbench", "frag/noise internal/linktest netem/kernel", "hdrhistogram x/sys"},
 	{"internal/flood", "wire", ""},
+	{"internal/fragtest", "wire frag frag/udp", ""},
 	{"internal/siege", "wire vr/node vr/client vr/machine/* frag/noise internal/flood internal/ports", ""},
 	{"internal/golden", "", "go-internal"},
 	{"internal/assert internal/planted internal/ports internal/tidy", "", ""},
