@@ -9,6 +9,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"vrnode/frag/noise"
 	"vrnode/wire"
 )
 
@@ -174,4 +175,59 @@ func forge(from *end, piece []byte, how byte) []byte {
 		return d
 	}
 	return piece
+}
+
+// FuzzHandshake gives the contents of a HELLO, HELLO_ACK, DENIAL or RESET, with a checksum that is
+// right, to an end that opens a session while another one is asked of it. It must not panic, send more
+// than it got, or lose the session that it is about to have.
+func FuzzHandshake(f *testing.F) {
+	hello := wire.Hello{Session: 5, Sender: wire.End{ID: 2, Incarnation: 1, Nonce: 7}, Target: 1}
+	f.Add(uint8(wire.DatagramHello), wire.AppendHello(wire.AppendGreeting(nil, &wire.Greeting{}), &hello))
+	f.Add(uint8(wire.DatagramHelloAck), wire.AppendHello(nil, &hello))
+	f.Add(uint8(wire.DatagramDenial), wire.AppendDenial(nil, &wire.Denial{Quote: 1, Why: wire.DeniedKey}))
+	f.Add(uint8(wire.DatagramReset), wire.AppendReset(nil, &wire.Reset{Sender: 2, To: 3, Number: 4}))
+	f.Add(uint8(wire.DatagramHello)|0x80, text(1, 24+92))
+	f.Fuzz(func(t *testing.T, kind uint8, contents []byte) {
+		var keys []noise.Key
+		h := wire.DatagramHeader{Type: wire.DatagramType(kind & 7)}
+		if kind&0x80 != 0 {
+			keys, h.Flags = oneKey, wire.FlagSealed
+		}
+		l := newLabWith(t, 1, keys, 1, 2)
+		a, b := l.ends[0], l.ends[1]
+		a.Send(0, 2, 1, []byte("x"))
+		l.tick(a)
+		size := wire.HelloSize
+		var bind wire.Binding
+		switch h.Type {
+		case wire.DatagramHello:
+			bind = wire.HelloBinding()
+		case wire.DatagramHelloAck:
+			h.To, bind = a.find(2).opening.index, wire.HelloAckBinding(a.find(2).opening.nonce)
+		case wire.DatagramDenial:
+			size, bind = wire.DatagramHeaderSize+len(contents), wire.DenialBinding()
+		default:
+			h.Type, size, bind = wire.DatagramReset, wire.DatagramHeaderSize+len(contents), wire.ResetBinding()
+		}
+		if size > wire.HelloSize || wire.DatagramHeaderSize+len(contents) > size {
+			return
+		}
+		d := make([]byte, size)
+		copy(d[wire.DatagramHeaderSize:], contents)
+		h.Length = uint16(len(contents))
+		wire.Stamp(d, &h, bind)
+		forged := h.Type == wire.DatagramHelloAck && keys == nil // plain mode believes who knows the nonce
+		var out Effects
+		a.Step(l.now, addressOf(77), d, &out)
+		sent := 0
+		for _, answer := range out.Datagrams {
+			sent += len(answer.Bytes)
+		}
+		if sent > len(d) || len(out.Messages) != 0 {
+			t.Fatalf("%d bytes are answered with %d, %d messages delivered", len(d), sent, len(out.Messages))
+		}
+		if !forged {
+			l.run(5*time.Second, func() bool { return len(b.got) == 1 })
+		}
+	})
 }
