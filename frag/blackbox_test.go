@@ -30,7 +30,8 @@ import (
 //	11  one seed, one trace                clock
 //	12  no allocation, no race             alloc_test.go           frag/udp
 //
-// The tests beside these know what is inside.
+// The ninth has more in frag/udp/faults_linux_test.go, with a kernel that refuses on purpose. The tests
+// beside these know what is inside.
 
 // A traffic is messages from every end to every other one, each of which says whose it is, for whom,
 // and which.
