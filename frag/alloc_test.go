@@ -18,12 +18,15 @@ type pair struct {
 	drop func(batch []wire.Datagram, i int) bool
 }
 
-func newPair(t testing.TB, keys ...noise.Key) *pair {
+func newPair(t testing.TB, keys ...noise.Key) *pair { return newPairWith(t, Config{Keys: keys}) }
+
+// newPairWith returns two endpoints that have all but their names from cfg.
+func newPairWith(t testing.TB, cfg Config) *pair {
 	replicas := []Address{{1, addressOf(1)}, {2, addressOf(2)}}
-	p := &pair{
-		a: New(Config{Self: 1, Incarnation: 1, Seed: 1, Replicas: replicas, Keys: keys}),
-		b: New(Config{Self: 2, Incarnation: 1, Seed: 2, Replicas: replicas, Keys: keys}),
-	}
+	cfg.Incarnation, cfg.Replicas = 1, replicas
+	one, two := cfg, cfg
+	one.Self, one.Seed, two.Self, two.Seed = 1, 1, 2, 2
+	p := &pair{a: New(one), b: New(two)}
 	p.a.Send(0, 2, 0, []byte("connect"))
 	for range 100 {
 		p.turn()

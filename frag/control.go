@@ -237,3 +237,11 @@ func (c *control) quantum() int {
 }
 
 func (c *control) carries() int64 { return c.rate }
+
+// bottleneck is not known before the end of startup: until then, little may only have been sent.
+func (c *control) bottleneck() int64 {
+	if c.phase == startup {
+		return 0
+	}
+	return c.rate
+}

@@ -25,6 +25,8 @@ type controller interface {
 	quantum() int
 	// carries returns how many bytes per second the path carries as far as that is known, or 0.
 	carries() int64
+	// bottleneck returns the same if the path has shown that it carries no more, or 0.
+	bottleneck() int64
 }
 
 // ackNews are what an acknowledgement shows.
@@ -58,7 +60,8 @@ func (r fixedRate) pace() int64                { return int64(r) }
 func (r fixedRate) quantum() int {
 	return min(max(bytesWithin(quantumMax, int64(r)), wire.DatagramBase), quantumBytesMax)
 }
-func (r fixedRate) carries() int64 { return int64(r) }
+func (r fixedRate) carries() int64    { return int64(r) }
+func (r fixedRate) bottleneck() int64 { return int64(r) }
 
 // bytesWithin returns how many bytes a rate makes of a time.
 func bytesWithin(d time.Duration, rate int64) int {

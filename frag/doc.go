@@ -29,6 +29,7 @@
 //	inbox.go       reassembly, receive windows, duplicates
 //	received.go    which datagrams to acknowledge, and when
 //	outbox.go      the lanes: messages as runs of cells, sent, lost and acknowledged
+//	compress.go    which messages are compressed, and what was
 //	slots.go       the slots
 //	pathsize.go    how long datagrams may be
 //	pack.go        what goes into the next datagram

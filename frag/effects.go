@@ -12,6 +12,8 @@ type Effects struct {
 
 	arena arena
 	lent  []loan
+	// unpacked sums up the buffers of messages that were compressed.
+	unpacked int
 }
 
 // A Delivery is a message that has arrived.
@@ -32,6 +34,7 @@ func (e *Effects) Reset() {
 		e.lent[i] = loan{}
 	}
 	e.Messages, e.Datagrams, e.lent = e.Messages[:0], e.Datagrams[:0], e.lent[:0]
+	e.unpacked = 0
 	e.arena.reset()
 }
 

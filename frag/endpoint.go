@@ -39,6 +39,7 @@ type Endpoint struct {
 	queued, receiving, receivingClients int
 
 	pool        pool
+	compressor  compressor
 	outMessages []*outMessage // free ones
 	inMessages  []*inMessage
 	freeOpen    []*openMessages
@@ -141,11 +142,16 @@ func (e *Endpoint) Send(now time.Duration, to wire.Peer, lane Lane, message []by
 	if p == nil || lane >= LanesMax || len(message) == 0 || len(message) > MessageMax {
 		return false
 	}
-	size := classSize(classOf(bufferSize(totalOf(message))))
+	body, compressed := e.body(p, lane, message)
+	size := classSize(classOf(bufferSize(totalOf(body))))
 	if !p.out[lane].fits(size) || e.queued+size > sendBudget {
 		return false
 	}
-	m := e.newMessage(message)
+	m := e.newMessage(body)
+	if m.compressed = compressed; compressed {
+		p.counters.Compressed++
+		p.counters.Spared += uint64(len(message) - len(body))
+	}
 	e.queued += cap(m.buffer)
 	p.out[lane].push(m)
 	e.onQueued(now, p)

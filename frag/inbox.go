@@ -15,6 +15,8 @@ type inMessage struct {
 	buffer  []byte
 	total   int
 	missing int // cells
+	// compressed: it is a block of the message.
+	compressed bool
 }
 
 // An inLane is the receive window of a lane: ids floor … floor+windowMessages-1 are taken.
@@ -67,15 +69,21 @@ func (e *Endpoint) onData(p *peer, d *wire.Data, out *Effects) Reason {
 		return 0
 	case d.ID >= l.floor+windowMessages:
 		return ReasonWindow
+	case d.Compressed && !e.mayCompress(p, Lane(d.Lane)):
+		return ReasonBlock
 	}
 	m := l.find(d.ID)
 	if d.Single {
 		if m != nil {
 			return ReasonContradiction
 		}
+		if !d.Compressed {
+			out.deliverCopy(p.id, d.Bytes)
+		} else if r := e.deliverBlock(p, d.Bytes, out); r != 0 {
+			return r
+		}
 		l.complete(d.ID)
 		e.stats.MessagesIn++
-		out.deliverCopy(p.id, d.Bytes)
 		return 0
 	}
 	if m == nil {
@@ -83,7 +91,7 @@ func (e *Endpoint) onData(p *peer, d *wire.Data, out *Effects) Reason {
 			return ReasonBudget
 		}
 	}
-	if m.total != int(d.Total) {
+	if m.total != int(d.Total) || m.compressed != d.Compressed {
 		return ReasonContradiction
 	}
 	if !m.put(d) {
@@ -114,7 +122,7 @@ func (e *Endpoint) openMessage(p *peer, l *inLane, d *wire.Data) *inMessage {
 	} else {
 		m = new(inMessage)
 	}
-	*m = inMessage{e.pool.take(size), total, cells}
+	*m = inMessage{e.pool.take(size), total, cells, d.Compressed}
 	clear(m.buffer[total:])
 	*used += need
 	if l.open == nil {
@@ -168,17 +176,24 @@ func (m *inMessage) put(d *wire.Data) bool {
 	return m.missing < before
 }
 
-// finishMessage delivers a message that is all there. Its buffer is lent to the effects.
+// finishMessage delivers a message that is all there. Its buffer is lent to the effects. A block that
+// there is no memory for now stays, and is looked at again when its last fragment comes again.
 func (e *Endpoint) finishMessage(p *peer, l *inLane, id uint64, out *Effects) Reason {
 	m := l.open[place(id)]
 	body := m.buffer[:m.total-wire.TrailerSize]
 	if xxhash.Sum64(body) != binary.LittleEndian.Uint64(m.buffer[len(body):]) {
 		return ReasonTrailer
 	}
-	buffer := e.closeMessage(p, l, place(id))
+	if m.compressed {
+		if r := e.deliverBlock(p, body, out); r != 0 {
+			return r
+		}
+		e.pool.give(e.closeMessage(p, l, place(id)))
+	} else {
+		out.deliver(p.id, body, &e.pool, e.closeMessage(p, l, place(id)))
+	}
 	l.complete(id)
 	e.stats.MessagesIn++
-	out.deliver(p.id, body, &e.pool, buffer)
 	return 0
 }
 

@@ -32,8 +32,9 @@ const (
 	queueBytesMax = 16 << 20
 	// sendBudget bounds the buffers of all queued messages of an endpoint.
 	sendBudget = 256 << 20
-	// receiveBudget bounds the incomplete messages of an endpoint, and clientBudget those from
-	// clients among them, so that clients can not keep replicas from talking.
+	// receiveBudget bounds the incomplete messages of an endpoint, together with what compressed ones
+	// have become since the effects were reset, and clientBudget those from clients among them, so
+	// that clients can not keep replicas from talking.
 	receiveBudget = 256 << 20
 	clientBudget  = 64 << 20
 	// ClientsMax bounds the clients of an endpoint. The one heard least recently makes room.
@@ -193,4 +194,15 @@ const (
 	quantumBytesMax = 64 << 10
 	// backoffForgets is after how many probes without an answer the path is taken for a new one.
 	backoffForgets = 3
+)
+
+// Compression; see compress.go.
+const (
+	// compressSpeed is how many bytes per second a core compresses at least while it is busy with
+	// other things as well. One that is not does several times as much.
+	compressSpeed = 300e6
+	// compressSample is how many bytes at the beginning of a message tell whether it shrinks, which
+	// they do if they become shorter by compressLeast percent.
+	compressSample = 4 << 10
+	compressLeast  = 15
 )

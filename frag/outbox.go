@@ -16,6 +16,8 @@ type outMessage struct {
 	total  int
 	cells  int
 	single bool
+	// compressed: it is a block of what was to be sent.
+	compressed bool
 	// sent counts the cells that were sent at least once: they are the first ones.
 	sent  int
 	acked int

@@ -212,7 +212,7 @@ func (e *Endpoint) packLane(p *peer, lane Lane, b []byte) []byte {
 			p.session.path.want(e.now)
 		}
 		b = wire.AppendData(b, &wire.Data{
-			Lane: uint8(lane), Single: m.single, ID: f.place - l.base + 1,
+			Lane: uint8(lane), Single: m.single, Compressed: m.compressed, ID: f.place - l.base + 1,
 			Cell: uint32(f.cell), Total: uint32(m.total), Bytes: m.bytes(f.cell, f.cells),
 		})
 		p.session.sent.note(ref{id: f.place, cell: uint32(f.cell), cells: uint16(f.cells), lane: uint8(lane)})

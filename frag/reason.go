@@ -25,6 +25,7 @@ const (
 	ReasonBudget                           // no memory for another incomplete message
 	ReasonContradiction                    // fragments of a message disagree about it
 	ReasonTrailer                          // a reassembled message fails its checksum
+	ReasonBlock                            // a compressed message is malformed, too long, or where there may be none
 	ReasonPlain                            // of plain mode, and this end is secure
 	ReasonSealed                           // of secure mode, and this end has no key
 	ReasonKey                              // a HELLO with a key that this end does not have
@@ -42,7 +43,7 @@ var reasonNames = [...]string{
 	ReasonUnknownSession: "unknown-session", ReasonStaleHandshake: "stale-handshake",
 	ReasonCrossedOpen: "crossed-open", ReasonDuplicate: "duplicate", ReasonAck: "ack",
 	ReasonWindow: "window", ReasonBudget: "budget", ReasonContradiction: "contradiction",
-	ReasonTrailer: "trailer", ReasonPlain: "plain", ReasonSealed: "sealed", ReasonKey: "key",
+	ReasonTrailer: "trailer", ReasonBlock: "block", ReasonPlain: "plain", ReasonSealed: "sealed", ReasonKey: "key",
 	ReasonForged: "forged", ReasonReplayed: "replayed", ReasonLoad: "load",
 }
 

@@ -208,7 +208,7 @@ func (e *Endpoint) onFrames(now time.Duration, p *peer, from netip.AddrPort, siz
 // onRefused follows a frame that was not applied.
 func (e *Endpoint) onRefused(p *peer, r Reason) {
 	switch {
-	case r == ReasonTrailer:
+	case r == ReasonTrailer || r == ReasonBlock:
 		e.abandon(p) // its cells were acknowledged: in this session the message can not arrive
 	case r == ReasonBudget:
 		p.ready = true

@@ -60,6 +60,7 @@ type PeerCounters struct {
 	Received, ReceivedBytes uint64
 	Lost                    uint64 // datagrams declared lost
 	Retransmitted           uint64 // fragments and slot messages sent again
+	Compressed, Spared      uint64 // messages that went out compressed, and the bytes that this spared
 	Probes                  uint64 // times that nothing was heard for so long that we asked
 	Partings                uint64 // times that joined datagrams were found to get lost, and others not
 	TooBig                  uint64 // datagrams that did not fit the link by which they were to leave

@@ -9,7 +9,7 @@ import (
 var bitsOf = map[string][]bits{
 	"Datagram header vt":    {{4, "1"}, {4, "type"}},
 	"Datagram header flags": {{1, "S"}, {2, "0"}, {2, "ph"}, {2, "0"}, {1, "A"}},
-	"Frame 3: DATA flags":   {{2, "0"}, {1, "W"}, {3, "0"}, {2, "lane"}},
+	"Frame 3: DATA flags":   {{2, "0"}, {1, "W"}, {1, "C"}, {2, "0"}, {2, "lane"}},
 }
 
 // bits are a run of bits, and what to call it in two columns a bit.

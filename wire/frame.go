@@ -59,6 +59,9 @@ const (
 	ackRangeSize  = 4
 	ackDelayUnit  = 2 * time.Microsecond
 	singleBit     = 1 << 5
+	compressedBit = 1 << 4
+	// compressedLanes are those of what replicas say to each other in bulk.
+	compressedLanes = 1<<1 | 1<<3
 )
 
 // A Frame is one decoded frame; of the structs only that of its type means anything. It shares
@@ -77,11 +80,14 @@ type Data struct {
 	Lane uint8
 	// Single: Bytes is the whole message and carries no trailer.
 	Single bool
+	// Compressed: what is cut into cells, and in front of the trailer, is a block of S2 that the
+	// message has to be made of. Lanes 1 and 3 only.
+	Compressed bool
 	// ID numbers the messages of a session, direction and lane: 1, 2, 3 …
 	ID uint64
 	// Cell is the position of Bytes in the message, in cells.
 	Cell uint32
-	// Total is the length of the message, with the trailer if it has one.
+	// Total is the length of the message, or of its block, with the trailer if it has one.
 	Total uint32
 	// Bytes is a multiple of CellSize unless it is the end of the message.
 	Bytes []byte
@@ -109,6 +115,9 @@ type Ack struct {
 	high  uint64
 	rest  []byte
 }
+
+// MayCompress tells whether messages of a lane may be compressed.
+func MayCompress(lane uint8) bool { return compressedLanes>>lane&1 != 0 }
 
 // AppendPing appends a PING frame.
 func AppendPing(dst []byte) []byte { return append(dst, byte(FramePing)) }
@@ -143,6 +152,9 @@ func AppendData(dst []byte, d *Data) []byte {
 	flags := d.Lane
 	if d.Single {
 		flags |= singleBit
+	}
+	if d.Compressed {
+		flags |= compressedBit
 	}
 	dst = append(dst, byte(FrameData), flags)
 	dst = le.AppendUint16(dst, uint16(len(d.Bytes)))
@@ -205,10 +217,10 @@ func (d *Data) decode(b []byte) ([]byte, error) {
 	}
 	le := binary.LittleEndian
 	end := DataHeaderSize + int(le.Uint16(b[2:]))
-	if end == DataHeaderSize || end > len(b) || b[1]&^(singleBit|LanesMax-1) != 0 {
+	if end == DataHeaderSize || end > len(b) || b[1]&^(singleBit|compressedBit|LanesMax-1) != 0 {
 		return nil, ErrFrame
 	}
-	d.Lane, d.Single = b[1]&(LanesMax-1), b[1]&singleBit != 0
+	d.Lane, d.Single, d.Compressed = b[1]&(LanesMax-1), b[1]&singleBit != 0, b[1]&compressedBit != 0
 	d.ID = le.Uint64(b[4:])
 	d.Cell = le.Uint32(b[12:])
 	d.Total = le.Uint32(b[16:])
@@ -223,6 +235,8 @@ func (d *Data) wellFormed() bool {
 	stop := uint64(d.Cell)*CellSize + uint64(len(d.Bytes))
 	switch {
 	case d.ID == 0 || d.Total > MessageMax+TrailerSize || stop > uint64(d.Total):
+		return false
+	case d.Compressed && !MayCompress(d.Lane):
 		return false
 	case d.Single:
 		return len(d.Bytes) == int(d.Total)

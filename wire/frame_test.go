@@ -85,6 +85,12 @@ func frameCases() []frameCase {
 		{"fragment", data(func(d *Data) {}), true},
 		{"end of the message", data(func(d *Data) { d.Cell, d.Bytes = 17, make([]byte, 77) }), true},
 		{"whole message", data(func(d *Data) { *d = Data{Single: true, ID: 1, Total: 3, Bytes: []byte("abc")} }), true},
+		{"a compressed message", data(func(d *Data) {
+			*d = Data{Lane: 3, Single: true, Compressed: true, ID: 1, Total: 5, Bytes: []byte("\x03\x08abc")}
+		}), true},
+		{"a fragment of a compressed message", data(func(d *Data) { d.Compressed = true }), true},
+		{"compressed on lane 0", data(func(d *Data) { d.Lane, d.Compressed = 0, true }), false},
+		{"compressed on lane 2", data(func(d *Data) { d.Lane, d.Compressed = 2, true }), false},
 		{"id 0", data(func(d *Data) { d.ID = 0 }), false},
 		{"no bytes", data(func(d *Data) { d.Bytes = nil }), false},
 		{"not whole cells", data(func(d *Data) { d.Bytes = d.Bytes[1:] }), false},

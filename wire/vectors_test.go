@@ -237,7 +237,7 @@ func frameObject(f *Frame) object {
 		return append(o, member{"delay", f.Ack.Delay / ackDelayUnit}, member{"acknowledged", all})
 	case FrameData:
 		d := &f.Data
-		return append(o, member{"lane", d.Lane}, member{"whole", d.Single}, member{"id", decimal(d.ID)},
+		return append(o, member{"lane", d.Lane}, member{"whole", d.Single}, member{"compressed", d.Compressed}, member{"id", decimal(d.ID)},
 			member{"cell", d.Cell}, member{"total", d.Total}, member{"bytes", digits(d.Bytes)})
 	case FrameLatest:
 		return append(o, member{"key", f.Latest.Key}, member{"seq", decimal(f.Latest.Seq)}, member{"bytes", digits(f.Latest.Bytes)})
@@ -429,7 +429,102 @@ func fragmentVectors(t *testing.T) []object {
 	add("wrong trailer", nil, "trailer", cut(damaged, 0, 9), cut(damaged, 9, 9), cut(damaged, 18, 9))
 	add("another total", nil, "contradiction", cut(whole, 0, 9), cut(longer, 9, 9))
 	add("a whole message among fragments", nil, "contradiction", cut(whole, 0, 9), single)
+	for _, c := range blockCases() {
+		refused := "block"
+		if c.good {
+			refused = ""
+		}
+		add("compressed: "+c.name, c.message, refused, AppendData(nil, &Data{
+			Lane: 3, Single: true, Compressed: true, ID: 1, Total: uint32(len(c.block)), Bytes: c.block,
+		}))
+	}
+	block := blockCases()[0]
+	trailed := binary.LittleEndian.AppendUint64(bytes.Clone(block.block), xxhash.Sum64(block.block))
+	fragment := func(cell, end int, compressed bool) []byte {
+		return AppendData(nil, &Data{Lane: 1, Compressed: compressed, ID: 1, Cell: uint32(cell), Total: uint32(len(trailed)), Bytes: trailed[cell*CellSize : end]})
+	}
+	add("compressed: cut into fragments", block.message, "", fragment(4, len(trailed), true), fragment(0, 4*CellSize, true))
+	add("compressed and not compressed", nil, "contradiction", fragment(4, len(trailed), true), fragment(0, 4*CellSize, false))
 	return vectors
+}
+
+// A blockCase is a block that must be taken for a message or refused.
+type blockCase struct {
+	name           string
+	block, message []byte
+	good           bool
+}
+
+func blockCases() []blockCase {
+	text := func(n int) []byte {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(i*i>>4 + 1)
+		}
+		return b
+	}
+	var cases []blockCase
+	add := func(name string, good bool, longer int, write func(w *blockWriter)) {
+		var w blockWriter
+		write(&w)
+		cases = append(cases, blockCase{name, w.block(longer), w.message, good})
+	}
+	add("everything that a block can have", true, 0, func(w *blockWriter) {
+		w.literal([]byte("view 7, op 1; "), 0)
+		w.copy(14, 8, 1)
+		w.literal(text(200), 1)
+		w.copy(200, 60, 2)
+		w.again(4, 0)
+		w.again(8, 0)
+		w.again(100, 1)
+		w.literal(text(300), 2)
+		w.copy(690, 64, 4)
+		w.again(3000, 2)
+		w.copy(2047, 11, 1)
+		w.literal([]byte("end\x00"), 3)
+		w.copy(1, 60, 2)
+		w.again(65600, 3)
+	})
+	add("a literal", true, 0, func(w *blockWriter) { w.literal([]byte("abc"), 0) })
+	add("the longest message", true, 0, func(w *blockWriter) {
+		w.literal([]byte{1, 0}, 0)
+		w.copy(1, 4, 1)
+		w.again(MessageMax-6, 3)
+	})
+	add("a byte more than the longest message", false, 0, func(w *blockWriter) {
+		w.literal([]byte{1, 0}, 0)
+		w.copy(1, 4, 1)
+		w.again(MessageMax-5, 3)
+	})
+	add("no message", false, 0, func(*blockWriter) {})
+	add("a message that is shorter than it says", false, 1, func(w *blockWriter) { w.literal([]byte("abc"), 0) })
+	add("a literal that is longer than the message", false, -1, func(w *blockWriter) { w.literal([]byte("abc"), 0) })
+	add("a copy that is longer than the message", false, -1, func(w *blockWriter) {
+		w.literal([]byte("abc"), 0)
+		w.copy(3, 4, 2)
+	})
+	add("a copy from before the beginning", false, 4, func(w *blockWriter) {
+		w.literal([]byte("abc"), 0)
+		w.copy(4, 4, 2)
+	})
+	add("a copy with offset 0", false, 4, func(w *blockWriter) {
+		w.literal([]byte("abc"), 0)
+		w.copy(0, 4, 2)
+	})
+	add("the same offset before there is one", false, 4, func(w *blockWriter) {
+		w.literal([]byte("abc"), 0)
+		w.again(4, 0)
+	})
+	add("a literal that is cut off", false, 0, func(w *blockWriter) {
+		w.literal([]byte("abc"), 0)
+		w.elements = w.elements[:3]
+	})
+	add("a copy that is cut off", false, 0, func(w *blockWriter) {
+		w.literal([]byte("abcdefgh"), 0)
+		w.copy(8, 4, 2)
+		w.elements = w.elements[:len(w.elements)-1]
+	})
+	return cases
 }
 
 // TestErrorsHaveWords: every error of the decoders has a word in the vectors.

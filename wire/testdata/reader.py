@@ -161,10 +161,11 @@ def frame(r):
         return {"frame": "ACK", "delay": delay, "acknowledged": acknowledged}
     if kind == 3:
         flags, length, id, cell, total = (r.number(k) for k in ("u8", "u16", "u64", "u32", "u32"))
-        data, whole, end = r.take(length), bool(flags & 32), cell * 64 + length
-        r.need(not flags & ~0b100011 and length and id and total <= BOUNDS["MessageMax"] + 8 and end <= total)
+        data, whole, compressed, end = r.take(length), bool(flags & 32), bool(flags & 16), cell * 64 + length
+        r.need(not flags & ~0b110011 and not (compressed and flags & 3 in (0, 2)))
+        r.need( length and id and total <= BOUNDS["MessageMax"] + 8 and end <= total)
         r.need(length == total if whole else total > 8 and (end == total or length % 64 == 0))
-        return {"frame": "DATA", "lane": flags & 3, "whole": whole, "id": str(id), "cell": cell, "total": total, "bytes": text(data)}
+        return {"frame": "DATA", "lane": flags & 3, "whole": whole, "compressed": compressed, "id": str(id), "cell": cell, "total": total, "bytes": text(data)}
     if kind in (5, 6):
         zeros, token = r.take(3), r.number("u64")
         r.need(not any(zeros) and token)
@@ -184,21 +185,55 @@ def one_frame(data):
 
 def reassembled(frames):
     """What comes of the frames of one message: its bytes, or None as long as cells are missing."""
-    total, cells = None, {}
+    total, compressed, cells = None, False, {}
     for f in map(one_frame, map(unhex, frames)):
         data = unhex(f["bytes"])
-        if total not in (None, f["total"]) or f["whole"] and cells:
+        if total not in (None, f["total"]) or cells and (f["whole"] or f["compressed"] != compressed):
             raise Refused("contradiction")
+        total, compressed = f["total"], f["compressed"]
         if f["whole"]:
-            return data
-        total = f["total"]
+            return unpacked(data) if compressed else data
         cells.update({f["cell"] + at // 64: data[at:at + 64] for at in range(0, len(data), 64)})
     if len(cells) < (total + 63) // 64:
         return None
     body = b"".join(cells[i] for i in sorted(cells))
     if xxhash64(body[:-8]) != int.from_bytes(body[-8:], "little"):
         raise Refused("trailer")
-    return body[:-8]
+    return unpacked(body[:-8]) if compressed else body[:-8]
+
+
+def unpacked(block):
+    """The message that a block of S2 stands for."""
+    r, total, shift, out, offset = Reader(block, "block"), 0, 0, bytearray(), 0
+    while True:
+        byte = r.number("u8")
+        total, shift = total | (byte & 127) << shift, shift + 7
+        if byte < 128:
+            break
+        r.need(shift < 35)
+    r.need(0 < total <= BOUNDS["MessageMax"])
+    while r.data:
+        tag = r.number("u8")
+        kind, length, size = tag & 3, (tag >> 2) + 1, 0
+        if kind == 0:
+            if length > 60:
+                length = int.from_bytes(r.take(length - 60), "little") + 1
+            r.need(length <= total - len(out))
+            out += r.take(length)
+            continue
+        if kind == 1:
+            length, low = (tag >> 2 & 7) + 4, r.number("u8")
+            if tag >> 5 or low:
+                offset = tag >> 5 << 8 | low
+            elif length > 8:
+                length = (8, 260, 65540)[length - 9] + int.from_bytes(r.take(length - 8), "little")
+        else:
+            offset = r.number("u16" if kind == 2 else "u32")
+        r.need(0 < offset <= len(out) and length <= total - len(out))
+        for _ in range(length):
+            out.append(out[-offset])
+    r.need(len(out) == total)
+    return bytes(out)
 
 
 # ---- datagrams
