@@ -35,11 +35,16 @@ func (e *Endpoint) heardFrom(p *peer, from netip.AddrPort, size int) {
 }
 
 // arrive follows a PATH_RESPONSE. One with the token of a move shows that the peer gets what is
-// sent to the new address, so everything goes there now.
-func (e *Endpoint) arrive(p *peer, token uint64) {
+// sent to the new address, so everything goes there now. Another port is another number at the same
+// gateway; another IP address is another path, about which nothing is known.
+func (e *Endpoint) arrive(now time.Duration, p *peer, token uint64) {
 	s := &p.session
 	if s.move.token != token {
 		return // of a move that is over; no token is 0
+	}
+	if s.move.to.Addr() != p.addr.Addr() {
+		s.path.restart(now)
+		s.control.begin()
 	}
 	p.addr, s.mute, s.move = s.move.to, false, move{}
 	p.ready = true

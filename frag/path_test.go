@@ -203,3 +203,40 @@ func TestChallengesAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestNewAddressIsAnotherPath: what is known of the path is forgotten when a peer comes from another
+// IP address, and kept when it only comes from another port.
+func TestNewAddressIsAnotherPath(t *testing.T) {
+	home := addressOf(2)
+	for _, c := range []struct {
+		name  string
+		to    netip.AddrPort
+		other bool
+	}{
+		{"another port", netip.AddrPortFrom(home.Addr(), 7001), false},
+		{"another address", addressOf(200), true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t, 1, 1, 2)
+			a, b := l.ends[0], l.ends[1]
+			l.connect(a, b)
+			l.carryWithin(5*time.Second, a, b)
+			l.pass(time.Second)
+			b.addr = c.to
+			if c.other {
+				l.MTU = 1500
+			}
+			b.Send(l.now, 1, 1, []byte("moved"))
+			l.run(time.Second, func() bool { return a.find(2).addr == c.to })
+			s, _ := a.PeerStats(2)
+			if forgotten := s.Datagram == wire.DatagramBase && s.Rate == 0; forgotten != c.other {
+				t.Errorf("%+v", s)
+			}
+			l.carryWithin(5*time.Second, a, b)
+			l.pass(time.Second)
+			if want := map[bool]int{false: wire.DatagramMax, true: 1472}[c.other]; a.size(2) != want || a.counters(2).Shrunk != 0 || a.counters(2).Lost != 0 {
+				t.Errorf("datagrams of %d bytes; %+v", a.size(2), a.counters(2))
+			}
+		})
+	}
+}

@@ -227,7 +227,7 @@ func (e *Endpoint) onFrame(now time.Duration, p *peer, f *wire.Frame, out *Effec
 	case wire.FrameChallenge:
 		p.session.token, p.ready = f.Token, true
 	case wire.FrameResponse:
-		e.arrive(p, f.Token)
+		e.arrive(now, p, f.Token)
 	}
 	return 0
 }
