@@ -69,7 +69,8 @@ func (e *Endpoint) land(now time.Duration, p *peer, n uint64) {
 }
 
 // detectLoss finds the datagrams that are lost: those before one that was acknowledged, if it
-// was so many or so long before (RFC 8985, RFC 9002).
+// was so many or so long before (RFC 8985, RFC 9002). None is within half a round trip, so that
+// nothing is sent again faster than that where some datagrams overtake many others.
 func (e *Endpoint) detectLoss(now time.Duration, p *peer) {
 	s := &p.session
 	s.lossAt = Never
@@ -78,9 +79,12 @@ func (e *Endpoint) detectLoss(now time.Duration, p *peer) {
 	}
 	delay := s.rtt.lossDelay(s.reorder.patience)
 	for n := s.sent.firstFlying(); n < s.sent.largestAcked; n = s.sent.firstFlying() {
-		at := s.sent.at(n).at
-		if s.sent.largestAcked-n < s.reorder.count && at+delay > now {
-			s.lossAt = at + delay
+		lostAt := s.sent.at(n).at + delay
+		if s.sent.largestAcked-n >= s.reorder.count {
+			lostAt = s.sent.at(n).at + s.rtt.smoothed/2
+		}
+		if lostAt > now {
+			s.lossAt = lostAt
 			break
 		}
 		e.lose(now, p, n)
