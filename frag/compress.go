@@ -54,9 +54,11 @@ func (c *compressor) compress(message []byte, rate int64) (block []byte, ok bool
 
 func (c *compressor) encode(b []byte) []byte { return s2.Encode(c.block[:cap(c.block)], b) }
 
-// mayCompress tells whether a message of the lane between this end and the peer may be compressed.
+// mayCompress tells whether a message of the lane between this end and the peer may be compressed. In
+// secure mode none is: by how much commands of different clients shrink together, one who is a client
+// and sees the lengths could guess at what the others write.
 func (e *Endpoint) mayCompress(p *peer, lane Lane) bool {
-	return wire.MayCompress(uint8(lane)) && !p.isClient() && !e.self.IsClient()
+	return wire.MayCompress(uint8(lane)) && !p.isClient() && !e.self.IsClient() && !e.IsSecure()
 }
 
 // body returns what goes out for a message: the message, or a block of it.
