@@ -395,10 +395,11 @@ func TestCase12Race(t *testing.T) {
 			cfg := config(id, 1, secure)
 			cfg.Replicas = replicas
 			c.add(conn, cfg, fragtest.Hooks{})
+			end := c.ends[id]
 			wakers.Go(func() {
 				for !stop.Load() {
 					conn.Wake()
-					c.ends[id].Stats()
+					end.Stats()
 				}
 			})
 		}
