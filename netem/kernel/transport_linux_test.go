@@ -3,6 +3,7 @@ package kernel
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
@@ -81,9 +82,11 @@ func (p *pair) arrived(number uint64) bool {
 	return p.got[number] > 0
 }
 
-// send queues a message from the first end to the second, and tells whether there was room.
+// send queues a message from the first end to the second, and tells whether there was room. No message
+// can be compressed.
 func (p *pair) send(lane frag.Lane, number uint64, size int) bool {
 	m := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(m)
 	binary.LittleEndian.PutUint64(m, number)
 	return p.ends[0].Send(2, lane, m)
 }
