@@ -1,6 +1,7 @@
 package frag
 
 import (
+	"net/netip"
 	"time"
 
 	"vrnode/wire"
@@ -104,7 +105,7 @@ func (e *Endpoint) pack(now time.Duration, p *peer, out *Effects) bool {
 		b = b[:max(s.runs.padded(size+tail), e.resetSize())-tail]
 		clear(b[size:])
 	}
-	b = e.emitData(p, room[:len(b)], size, flags, out)
+	b = e.emitData(p, p.addr, room[:len(b)], size, flags, out)
 	if acks > head {
 		s.received.acknowledged()
 	}
@@ -129,14 +130,14 @@ func (e *Endpoint) packPathProbe(now time.Duration, p *peer, out *Effects) {
 	b := out.arena.reserve(size)
 	ping := len(wire.AppendPing(b[:head]))
 	clear(b[ping:])
-	e.emitData(p, b[:size-tail], ping, wire.FlagImmediateAck, out)
+	e.emitData(p, p.addr, b[:size-tail], ping, wire.FlagImmediateAck, out)
 	s.sent.add(now, size, 0, sentProbe, false)
 	s.runs.rest()
 }
 
 // emitData stamps the next datagram of a session, hands it to the effects and returns it. The first
 // size bytes of b mean something; in secure mode the tag follows b.
-func (e *Endpoint) emitData(p *peer, b []byte, size int, flags wire.DatagramFlags, out *Effects) []byte {
+func (e *Endpoint) emitData(p *peer, to netip.AddrPort, b []byte, size int, flags wire.DatagramFlags, out *Effects) []byte {
 	s := &p.session
 	head, _ := s.seal.headAndTail()
 	b = s.seal.stamp(b, &wire.DatagramHeader{
@@ -145,7 +146,7 @@ func (e *Endpoint) emitData(p *peer, b []byte, size int, flags wire.DatagramFlag
 	}, s.bindOut)
 	p.counters.Sent++
 	p.counters.SentBytes += uint64(len(b))
-	e.emit(p.addr, b, out)
+	e.emit(to, b, out)
 	return b
 }
 

@@ -62,14 +62,8 @@ func (e *Endpoint) challenge(now time.Duration, p *peer, out *Effects) {
 	s.move.credit -= size
 	head, tail := s.seal.headAndTail()
 	b := out.arena.reserve(size)
-	frame := wire.AppendChallenge(b[:head], s.move.token)
-	clear(b[len(frame):])
-	b = s.seal.stamp(b[:size-tail], &wire.DatagramHeader{
-		Type: wire.DatagramData, Flags: wire.FlagImmediateAck, Length: wire.PathFrameSize,
-		To: s.remoteIndex, Number: s.sent.next,
-	}, s.bindOut)
-	s.onPacked(now, len(b), 0, sentDone, false)
-	p.counters.Sent++
-	p.counters.SentBytes += uint64(len(b))
-	e.emit(s.move.to, b, out)
+	frame := len(wire.AppendChallenge(b[:head], s.move.token))
+	clear(b[frame:])
+	e.emitData(p, s.move.to, b[:size-tail], frame, wire.FlagImmediateAck, out)
+	s.sent.add(now, size, 0, sentDone, false)
 }
