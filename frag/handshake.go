@@ -19,8 +19,8 @@ type opening struct {
 	// has asked for.
 	quote  uint64
 	cookie wire.Cookie
-	// key is the place of the key to try next, asked of that in the last HELLO, and tries are the handshakes by the places of their
-	// keys; only in secure mode.
+	// key is the place of the key to try next, asked of that in the last HELLO, and tries are the
+	// handshakes by the places of their keys; only in secure mode.
 	key, asked int
 	tries      [noise.KeysMax]*try
 	// retry is when to send the next HELLO, giveUp when to drop what waits for the session.
@@ -95,17 +95,18 @@ func (p *peer) helloTo(attempt uint64) netip.AddrPort {
 func (e *Endpoint) sendHello(p *peer, to netip.AddrPort, out *Effects) {
 	o := &p.opening
 	hello := wire.Hello{Session: o.index, Sender: e.end(o.nonce), Target: p.id}
-	h := wire.DatagramHeader{Type: wire.DatagramHello, Number: o.attempt}
 	greeting := wire.Greeting{Cookie: o.cookie}
-	var payload [helloPayloadMax]byte
+	var buffer [helloPayloadMax]byte
+	payload := buffer[:0]
 	if e.IsSecure() {
 		t := e.sealedHello(o, &hello)
 		o.asked = o.key
 		greeting.Key = uint64(t.key)
-		o.quote = e.sendPadded(to, h, append(wire.AppendGreeting(payload[:0], &greeting), t.hello...), wire.HelloBinding(), out)
-		return
+		payload = append(wire.AppendGreeting(payload, &greeting), t.hello...)
+	} else {
+		payload = wire.AppendHello(wire.AppendGreeting(payload, &greeting), &hello)
 	}
-	o.quote = e.sendPadded(to, h, wire.AppendHello(wire.AppendGreeting(payload[:0], &greeting), &hello), wire.HelloBinding(), out)
+	o.quote = e.sendPadded(to, wire.DatagramHeader{Type: wire.DatagramHello, Number: o.attempt}, payload, wire.HelloBinding(), out)
 }
 
 // helloPayloadMax is not less than the payload of a HELLO.
@@ -301,10 +302,11 @@ func (e *Endpoint) onHelloAck(now time.Duration, d []byte, h *wire.DatagramHeade
 	}
 }
 
-// confirm puts an offer in force, of which a datagram has come. That shows that the peer has got the
-// answer to its HELLO, and so where it is, unless the answer went to several addresses. It tells whether the session is
-// the one that the peer shall have.
-func (e *Endpoint) confirm(now time.Duration, o *offer) bool {
+// confirm puts the offer that an index stands for in force, of which a datagram has come. That shows
+// that the peer has got the answer to its HELLO, and so where it is, unless the answer went to several
+// addresses. It tells whether the session is the one that the peer shall have.
+func (e *Endpoint) confirm(now time.Duration, entry *indexed) bool {
+	o := entry.offer
 	p := e.find(o.initiator.ID)
 	if p == nil {
 		p = e.addClient(now, o.initiator.ID)
@@ -314,7 +316,7 @@ func (e *Endpoint) confirm(now time.Duration, o *offer) bool {
 		return false
 	}
 	t := terms{false, o.index, o.remote, e.end(o.nonce), o.initiator, o.addr, !o.scattered, o.seal}
-	e.indexes.find(o.index).peer, e.indexes.find(o.index).offer = p, nil
+	entry.peer, entry.offer = p, nil
 	*o = offer{}
 	e.beginSession(now, p, &t)
 	return true

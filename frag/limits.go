@@ -110,8 +110,8 @@ const (
 // Loss detection and acknowledgements.
 const (
 	// reorderMin is how many later datagrams must be acknowledged at least for one to count as
-	// lost; at most it is sentMax. patienceMax is how long loss detection waits; see reordering. rightMax is
-	// after how many losses in a row it becomes less patient again.
+	// lost; at most it is sentMax. patienceMax is how long loss detection waits; see reordering.
+	// rightMax is after how many losses in a row it becomes less patient again.
 	reorderMin  = 3
 	patienceMax = 16
 	rightMax    = 64
@@ -146,7 +146,8 @@ const (
 // Congestion control; see control. Lengths are in bytes.
 const (
 	// flightInitial is the window before anything is known, and the least of startup; flightMin is
-	// the least afterwards, in datagrams, flightMax the greatest. No lane has a larger window, see windowBytes.
+	// the least afterwards, in datagrams, flightMax the greatest. No lane has a larger window, see
+	// windowBytes.
 	flightInitial = 32 << 10
 	flightMin     = 4
 	flightMax     = 8 << 20

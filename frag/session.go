@@ -145,10 +145,10 @@ func (e *Endpoint) onDatagram(now time.Duration, from netip.AddrPort, d []byte, 
 		e.drop(why)
 		return
 	}
-	if entry.offer != nil && !e.confirm(now, entry.offer) {
+	if entry.offer != nil && !e.confirm(now, entry) {
 		return
 	}
-	p := e.indexes.find(h.To).peer
+	p := entry.peer
 	e.onFrames(now, p, from, len(d), h, payload, out)
 	if e.find(p.id) == p {
 		e.reschedule(now, p)
