@@ -13,28 +13,35 @@ var (
 	bulkFirst = [LanesMax]Lane{3, 0, 1, 2}
 )
 
+// An allowance is what the controller says while datagrams are packed, in which nothing is news to it.
+type allowance struct {
+	window  int
+	pace    int64
+	quantum int
+}
+
 // packAll packs what may go out now, and notes what keeps the rest back.
 func (e *Endpoint) packAll(now time.Duration, p *peer, out *Effects) {
 	s := &p.session
-	pace := s.control.pace()
+	may := allowance{s.control.window(), s.control.pace(), s.control.quantum()}
 	s.runs.rest()
-	s.pacer.open(now, pace, s.control.quantum())
-	for e.pack(now, p, out) {
+	s.pacer.open(now, may.pace, may.quantum)
+	for e.pack(now, p, &may, out) {
 	}
 	if s.pathTimer() <= now {
 		e.packPathProbe(now, p, out)
 	}
 	s.paceAt = Never
 	urgent, bulk := p.isWaiting()
-	room := s.control.window() - s.sent.bytes
+	room := may.window - s.sent.bytes
 	switch {
 	case !urgent && !bulk && room > 0:
 		s.sent.delivered.limit(s.sent.bytes)
-	case pace == 0:
+	case may.pace == 0:
 	case urgent && room > -flightUrgent && s.pacer.debt >= flightUrgent:
-		s.paceAt = s.pacer.until(flightUrgent-s.control.quantum(), pace)
+		s.paceAt = s.pacer.until(flightUrgent-may.quantum, may.pace)
 	case bulk && room > 0 && s.pacer.run <= 0:
-		s.paceAt = s.pacer.until(0, pace)
+		s.paceAt = s.pacer.until(0, may.pace)
 	}
 }
 
@@ -53,19 +60,19 @@ func (p *peer) isWaiting() (urgent, bulk bool) {
 }
 
 // allowed tells what window and pace leave room for.
-func (s *session) allowed() (urgent, bulk bool) {
+func (s *session) allowed(may *allowance) (urgent, bulk bool) {
 	if s.probes > 0 {
 		return true, true
 	}
-	room := s.control.window() - s.sent.bytes
-	unpaced := s.control.pace() == 0
+	room := may.window - s.sent.bytes
+	unpaced := may.pace == 0
 	urgent = room > -flightUrgent && (unpaced || s.pacer.debt < flightUrgent)
 	bulk = room > 0 && (unpaced || s.pacer.run > 0)
 	return urgent, bulk
 }
 
 // pack fills one datagram for the peer and tells whether there was anything to send.
-func (e *Endpoint) pack(now time.Duration, p *peer, out *Effects) bool {
+func (e *Endpoint) pack(now time.Duration, p *peer, may *allowance, out *Effects) bool {
 	s := &p.session
 	if !s.sent.hasRoom() || s.mute {
 		s.received.due = Never // the peer has to acknowledge first, or to show where it is
@@ -79,11 +86,11 @@ func (e *Endpoint) pack(now time.Duration, p *peer, out *Effects) bool {
 	}
 	acks := len(b)
 	first := s.sent.refsNew
-	b, urgent := e.packFrames(p, b)
+	b, urgent := e.packFrames(p, may, b)
 	if len(b) == acks && s.received.due > now {
 		// Nothing fits beside an acknowledgement that can wait.
 		acks = head
-		b, urgent = e.packFrames(p, b[:acks])
+		b, urgent = e.packFrames(p, may, b[:acks])
 	}
 	state := sentFlying
 	var flags wire.DatagramFlags
@@ -164,12 +171,12 @@ func (s *session) onPacked(now time.Duration, size, frames int, state sentState,
 
 // packFrames appends what is most urgent and may be sent. urgent tells whether anything of it was
 // of a slot, or of lane 0 or 1.
-func (e *Endpoint) packFrames(p *peer, b []byte) (_ []byte, urgent bool) {
+func (e *Endpoint) packFrames(p *peer, may *allowance, b []byte) (_ []byte, urgent bool) {
 	s := &p.session
 	if s.token != 0 && cap(b)-len(b) >= wire.PathFrameSize {
 		b, s.token = wire.AppendResponse(b, s.token), 0
 	}
-	urgentAllowed, bulkAllowed := s.allowed()
+	urgentAllowed, bulkAllowed := s.allowed(may)
 	if urgentAllowed {
 		b, urgent = e.packSlots(p, b)
 	}
