@@ -98,14 +98,28 @@ func (c *coder) flag(p *bool, name, doc string) {
 }
 
 func (c *coder) cluster(p *ClusterID, name, doc string) {
-	switch c.mode {
-	case encoding:
-		c.buf = append(c.buf, p[:]...)
-	case decoding:
-		copy(p[:], c.take(len(p)))
-	default:
+	if !c.raw(p[:]) {
 		c.note(name, "cluster", doc, *p)
 	}
+}
+
+func (c *coder) cookie(p *Cookie, name, doc string) {
+	if !c.raw(p[:]) {
+		c.note(name, "cookie", doc, *p)
+	}
+}
+
+// raw encodes or decodes bytes as they are. It tells whether the mode is one of these.
+func (c *coder) raw(p []byte) bool {
+	switch c.mode {
+	case encoding:
+		c.buf = append(c.buf, p...)
+	case decoding:
+		copy(p, c.take(len(p)))
+	default:
+		return false
+	}
+	return true
 }
 
 // members walks a list of at most MembersMax replicas, each with an incarnation. It serves

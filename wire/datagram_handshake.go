@@ -131,17 +131,6 @@ func DecodeDenial(b []byte, d *Denial) error {
 	return nil
 }
 
-func (c *coder) cookie(p *Cookie, name, doc string) {
-	switch c.mode {
-	case encoding:
-		c.buf = append(c.buf, p[:]...)
-	case decoding:
-		copy(p[:], c.take(len(p)))
-	default:
-		c.note(name, "cookie", doc, *p)
-	}
-}
-
 // A Hello says who asks for or offers a session. It is all of the payload of a HELLO_ACK, and the
 // end of that of a HELLO; in secure mode it is in a message of package noise.
 type Hello struct {
