@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"vrnode/netem/link"
 	"vrnode/netem/result"
 	"vrnode/netem/scenario"
 )
@@ -98,8 +99,9 @@ func (x *experiment) conclude(lasted time.Duration, t *trial) error {
 	x.manifest.Lasted = lasted
 	var links []result.Link
 	if x.network != nil {
-		links = x.network.links(lasted)
-		if slow := x.network.tooSlow(); slow != "" {
+		var behind *link.Histogram
+		links, behind = x.network.links(lasted)
+		if slow := x.network.tooSlow(behind); slow != "" {
 			x.trouble("%s", slow)
 		}
 	}

@@ -155,7 +155,8 @@ func TestNotMeasured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strayed(n.links(time.Second)); len(got) != 1 || !strings.Contains(got[0], "nobody has measured it") {
+	links, _ := n.links(time.Second)
+	if got := strayed(links); len(got) != 1 || !strings.Contains(got[0], "nobody has measured it") {
 		t.Errorf("%q", got)
 	}
 }

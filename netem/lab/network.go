@@ -51,12 +51,16 @@ func (n *network) set(now time.Duration, changed []scenario.Changed) error {
 	return n.wires.Set(news...)
 }
 
-// links compares what was asked for with what was achieved.
-func (n *network) links(end time.Duration) []result.Link {
-	var out []result.Link
+// links compares what was asked for with what was achieved. It also returns how late the machine was
+// with all datagrams, as far as that is known.
+func (n *network) links(end time.Duration) (out []result.Link, behind *link.Histogram) {
+	var all link.Counters // only Delays is of interest
 	for _, d := range n.order {
 		spans := n.spans[d]
 		counters, late := n.wires.Measure(d)
+		for i := range late {
+			all.Add(&link.Counters{Delays: late[i]})
+		}
 		for i, s := range spans {
 			until := end
 			if i+1 < len(spans) {
@@ -76,7 +80,7 @@ func (n *network) links(end time.Duration) []result.Link {
 			out = append(out, compare(d, s, until, &counters[i+1], h, n.wires.Slack()))
 		}
 	}
-	return out
+	return out, &all.Delays
 }
 
 // compare writes down one span.
@@ -127,16 +131,9 @@ func deviations(asked *link.Settings, c *link.Counters, late *link.Histogram, sl
 // of pauses of the machine, from which nothing follows for the network.
 const mostly = 0.9
 
-// tooSlow tells whether the machine was, "" if it was not.
-func (n *network) tooSlow() string {
-	var all link.Counters // only Delays is of interest
-	for _, d := range n.order {
-		_, late := n.wires.Measure(d)
-		for i := range late {
-			all.Add(&link.Counters{Delays: late[i]})
-		}
-	}
-	if most := all.Delays.Quantile(mostly); most > n.wires.Slack() {
+// tooSlow tells whether the machine was, given how late it was; "" if it was not.
+func (n *network) tooSlow(behind *link.Histogram) string {
+	if most := behind.Quantile(mostly); most > n.wires.Slack() {
 		return fmt.Sprintf("the machine is too slow: one datagram in ten was more than %v late", most)
 	}
 	return ""
