@@ -53,7 +53,7 @@ func Look() ([]Found, error) {
 func (f *Found) Remove(ran func(tc.Command)) error {
 	var failed []error
 	for _, c := range f.Undo {
-		if _, err := run(c); err != nil {
+		if _, err := c.Run(nil); err != nil {
 			failed = append(failed, err) // perhaps because there is nothing to undo
 			continue
 		}
@@ -74,7 +74,7 @@ func (f *Found) Remove(ran func(tc.Command)) error {
 
 // marked returns the interfaces with a root qdisc or a table of ours.
 func marked() ([]string, error) {
-	text, err := run(tc.ShowAll())
+	text, err := tc.ShowAll().Run(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func marked() ([]string, error) {
 		return nil, err
 	}
 	devs := tc.Marked(qdiscs)
-	if tables, err := run(tc.ListTables()); err == nil { // who can not list tables has made none
+	if tables, err := tc.ListTables().Run(nil); err == nil { // who can not list tables has made none
 		devs = append(devs, tc.MarkedTables(string(tables))...)
 	}
 	return devs, nil

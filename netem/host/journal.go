@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"vrnode/netem/tc"
@@ -70,19 +68,4 @@ func read(dev string) (*Journal, error) {
 		return nil, fmt.Errorf("%s: %w", file(dev), err)
 	}
 	return j, nil
-}
-
-// run runs a command and makes an error of what it says.
-func run(c tc.Command) ([]byte, error) {
-	cmd := exec.Command(c[0], c[1:]...)
-	var complaint strings.Builder
-	cmd.Stderr = &complaint
-	out, err := cmd.Output()
-	switch {
-	case errors.Is(err, exec.ErrNotFound):
-		return nil, fmt.Errorf("there is no command %s: see vrnode lab doctor", c[0])
-	case err != nil:
-		return nil, fmt.Errorf("%v: %w: %s", c, err, strings.TrimSpace(complaint.String()))
-	}
-	return out, nil
 }

@@ -60,7 +60,7 @@ func Apply(ctx context.Context, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, j.heal(), dog.end()) }()
 	for _, c := range append(i.Up(), i.Set(o.Settings)...) {
-		if _, err := run(c); err != nil {
+		if _, err := c.Run(nil); err != nil {
 			return err
 		}
 		o.Ran(c)
@@ -78,7 +78,7 @@ func Apply(ctx context.Context, o Options) (err error) {
 
 // free tells why an interface must not be touched, or nil.
 func free(i *tc.Interface) error {
-	text, err := run(i.Show())
+	text, err := i.Show().Run(nil)
 	if err != nil {
 		return err
 	}

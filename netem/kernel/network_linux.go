@@ -1,11 +1,9 @@
 package kernel
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os/exec"
-	"strings"
 	"sync"
 	"time"
 
@@ -34,7 +32,7 @@ const replicaPort = 7000
 func New(replicas, clients int, can scenario.Capabilities) (*Network, error) {
 	n := &Network{can: can, replicas: replicas, lab: tc.NewLab(replicas, clients)}
 	for _, c := range n.lab.Up() {
-		if _, err := run(c); err != nil {
+		if _, err := c.Run(hurry); err != nil {
 			n.down() // what there is of it
 			return nil, err
 		}
@@ -47,29 +45,12 @@ func New(replicas, clients int, can scenario.Capabilities) (*Network, error) {
 	return n, nil
 }
 
-// run runs a command, and makes an error of what it says. It goes before the replicas, which have no
-// right to what a step is about to take from them.
-func run(c tc.Command) ([]byte, error) {
-	cmd := exec.Command(c[0], c[1:]...)
-	var out bytes.Buffer
-	var complaint strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &complaint
-	err := cmd.Start()
-	if err == nil {
-		_ = unix.Setpriority(unix.PRIO_PROCESS, cmd.Process.Pid, first) // not everybody may do this
-		err = cmd.Wait()
-	}
-	switch {
-	case errors.Is(err, exec.ErrNotFound):
-		return nil, fmt.Errorf("there is no command %s: see vrnode lab doctor", c[0])
-	case err != nil:
-		return nil, fmt.Errorf("%v: %w: %s", c, err, strings.TrimSpace(complaint.String()))
-	}
-	return out.Bytes(), nil
+// hurry has a command go before the replicas, which have no right to what a step is about to take from
+// them.
+func hurry(pid int) {
+	const first = -20
+	_ = unix.Setpriority(unix.PRIO_PROCESS, pid, first) // not everybody may do this
 }
-
-// first is the priority of who comes first.
-const first = -20
 
 // Name is what people call it.
 func (n *Network) Name() string { return Name }
@@ -122,7 +103,7 @@ func (n *Network) Set(changed ...scenario.Changed) error {
 	asked := now()
 	before := n.show(were)
 	for _, c := range n.lab.Set(changed...) {
-		if _, err := run(c); err != nil {
+		if _, err := c.Run(hurry); err != nil {
 			return err
 		}
 	}
@@ -140,7 +121,7 @@ func (n *Network) show(directions []scenario.Direction) map[scenario.Direction][
 	for _, d := range directions {
 		all, asked := senders[d.From]
 		if !asked {
-			if text, err := run(n.lab.Show(d.From)); err == nil {
+			if text, err := n.lab.Show(d.From).Run(hurry); err == nil {
 				all, _ = tc.ParseQdiscs(text)
 			}
 			senders[d.From] = all
@@ -184,7 +165,7 @@ func (n *Network) Close() error {
 func (n *Network) down() error {
 	var errs []error
 	for _, c := range n.lab.Down() {
-		_, err := run(c)
+		_, err := c.Run(hurry)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
