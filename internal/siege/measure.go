@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vrnode/frag/noise"
+	"vrnode/internal/memory"
 	"vrnode/internal/ports"
 	"vrnode/vr/client"
 	"vrnode/vr/node"
@@ -139,11 +140,11 @@ func (g *group) work(ctx context.Context, duration time.Duration) (p Phase, err 
 	}
 	p.PerSecond = float64(p.Commits) / time.Since(began).Seconds()
 	for _, r := range g.processes {
-		memory, err := r.memory()
+		used, err := r.memory()
 		if err != nil {
 			return p, err
 		}
-		p.Memory, p.Peak = max(p.Memory, memory), max(p.Peak, r.peak())
+		p.Memory, p.Peak = max(p.Memory, used), max(p.Peak, memory.Peak(r.cmd.Process.Pid))
 	}
 	return p, nil
 }

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
-	"strings"
 	"time"
 
 	"vrnode/frag/noise"
@@ -185,19 +184,4 @@ func (p *process) end(r *Report) error {
 func (p *process) kill() {
 	p.cmd.Process.Kill()
 	p.cmd.Wait()
-}
-
-// peak returns the most memory that the process ever had in RAM, or 0 where the system does not tell.
-func (p *process) peak() int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, found := strings.CutPrefix(line, "VmHWM:"); found {
-			kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			return kib << 10
-		}
-	}
-	return 0
 }

@@ -35,7 +35,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"netem/kernel", "wire netem/link netem/scenario netem/tc", "x/sys"},
 	{"netem/guest", "netem/tc", ""},
 	{"netem/host", "netem/link netem/tc", ""},
-	{"netem/lab", "wire vr vr/client internal/sim netem/link netem/scenario netem/result netem/guest vr/machine/*", "porcupine"},
+	{"netem/lab", "wire vr vr/client internal/memory internal/sim netem/link netem/scenario netem/result netem/guest vr/machine/*", "porcupine"},
 
 	{"internal/sim", "wire vr internal/stack frag frag/noise netem/link", "porcupine xxhash"},
 	{"internal/bench internal/demo", "wire vr vr/node vr/client vr/machine/* internal/ports", "hdrhistogram"},
@@ -43,9 +43,9 @@ var arrows = []struct{ packages, ours, others string }{
 	{"internal/linkbench", "frag/noise internal/linktest netem/kernel", "hdrhistogram x/sys"},
 	{"internal/flood", "wire", ""},
 	{"internal/fragtest", "wire frag frag/udp", ""},
-	{"internal/siege", "wire vr/node vr/client vr/machine/* frag/noise internal/flood internal/ports", ""},
+	{"internal/siege", "wire vr/node vr/client vr/machine/* frag/noise internal/flood internal/memory internal/ports", ""},
 	{"internal/golden", "", "go-internal"},
-	{"internal/assert internal/planted internal/ports internal/tidy", "", ""},
+	{"internal/assert internal/memory internal/planted internal/ports internal/tidy", "", ""},
 }
 
 // modules are the modules that arrows calls by a short name.

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"vrnode/internal/memory"
 	"vrnode/netem/scenario"
 )
 
@@ -167,7 +168,7 @@ func (p *processes) memory(s scenario.Site) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if proc := p.live[s]; proc != nil {
-		return peakMemory(proc.cmd.Process.Pid)
+		return memory.Peak(proc.cmd.Process.Pid)
 	}
 	return 0
 }
@@ -179,21 +180,6 @@ func (p *processes) close() {
 	}
 	close(p.jobs)
 	<-p.done
-}
-
-// peakMemory reads the high-water mark of a process where the system tells it.
-func peakMemory(pid int) int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, found := strings.CutPrefix(line, "VmHWM:"); found {
-			kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			return kib << 10
-		}
-	}
-	return 0
 }
 
 // A listener is the standard error of a replica: it goes to the log, and line by line to whoever

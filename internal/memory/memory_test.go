@@ -1,0 +1,24 @@
+package memory
+
+import (
+	"os"
+	"testing"
+)
+
+// What a process has filled it has had.
+func TestPeak(t *testing.T) {
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("needs /proc")
+	}
+	const size = 32 << 20
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	if got := Peak(os.Getpid()); got < size {
+		t.Errorf("%d bytes, but %d were filled", got, len(b))
+	}
+	if got := Peak(-1); got != 0 {
+		t.Errorf("nobody has %d bytes", got)
+	}
+}
