@@ -192,10 +192,7 @@ func (d *driver) end(now time.Duration, f *fault, orders []order) []order {
 func (d *driver) take(now time.Duration, step *scenario.Step, g *scenario.Group) []order {
 	switch a := step.Action.(type) {
 	case *scenario.Heal:
-		begin := result.Event{At: now, Kind: result.FaultBegin, Name: "heal", Text: a.String()}
-		end := begin
-		end.Kind = result.FaultEnd
-		return append(d.heal(now, nil), tell(begin), tell(end))
+		return append(d.heal(now, nil), moment(now, "heal", step, nil)...)
 	case *scenario.Crash:
 		lasts := step.For
 		if a.RestartAfter > 0 {
@@ -252,10 +249,15 @@ func (d *driver) rekey(now time.Duration, step *scenario.Step, sites []scenario.
 	if len(orders) == 0 {
 		return nil
 	}
-	begin := result.Event{At: now, Kind: result.FaultBegin, Name: "rekey", Text: step.Action.String(), Replicas: numbers(sites)}
+	return append(orders, moment(now, "rekey", step, numbers(sites))...)
+}
+
+// moment tells of what is over as soon as it is done.
+func moment(now time.Duration, name string, step *scenario.Step, replicas []int) []order {
+	begin := result.Event{At: now, Kind: result.FaultBegin, Name: name, Text: step.Action.String(), Replicas: replicas}
 	end := begin
 	end.Kind = result.FaultEnd
-	return append(orders, tell(begin), tell(end))
+	return []order{tell(begin), tell(end)}
 }
 
 // forbids tells whether one of some sites can not suffer something while the fault is on.
