@@ -18,7 +18,12 @@ type third struct {
 	in, out int
 }
 
-func newThird(t *testing.T) *third { return &third{t: t, addr: addressOf(250)} }
+// newThird returns a third who looks at all that is sent from now on.
+func newThird(t *testing.T, l *lab) *third {
+	v := &third{t: t, addr: addressOf(250)}
+	l.watch = func(from *end) { v.see(from) }
+	return v
+}
 
 // pass hands a datagram to an end as if it came from the third.
 func (v *third) pass(l *lab, to *end, d []byte) {
@@ -40,9 +45,6 @@ func (v *third) see(n *end) {
 	}
 }
 
-// watch has see look at all that an end sends from now on.
-func (v *third) watch(l *lab, n *end) { l.watch = func(from *end) { v.see(from) } }
-
 // TestNobodyElseIsFlooded: who passes datagrams of a session on under the address of somebody else
 // does not have that one flooded, nor takes anything from the session.
 func TestNobodyElseIsFlooded(t *testing.T) {
@@ -50,8 +52,7 @@ func TestNobodyElseIsFlooded(t *testing.T) {
 		l := newLabWith(t, 1, keys, 1, 2)
 		a, b := l.ends[0], l.ends[1]
 		l.connect(a, b)
-		v := newThird(t)
-		v.watch(l, a)
+		v := newThird(t, l)
 		l.filter = func(from, to *end, d []byte) bool {
 			if from == b && typeOf(d) == wire.DatagramData {
 				v.pass(l, a, d) // the attacker is faster
@@ -90,8 +91,7 @@ func TestNobodyElseIsFloodedInANewSession(t *testing.T) {
 				l := newLabWith(t, 1, keys, 1, 2)
 				a := l.ends[0]
 				client := l.add(wire.ClientPeer(1<<40, 0), 0, 5, 1, 2)
-				v := newThird(t)
-				v.watch(l, a)
+				v := newThird(t, l)
 				passed := 0
 				l.filter = func(from, to *end, d []byte) bool {
 					data := typeOf(d) == wire.DatagramData
@@ -192,8 +192,7 @@ func TestChallengesAreBounded(t *testing.T) {
 		l := newLabWith(t, 1, keys, 1, 2)
 		a, b := l.ends[0], l.ends[1]
 		l.connect(a, b)
-		v := newThird(t)
-		v.watch(l, a)
+		v := newThird(t, l)
 		l.filter = func(_, _ *end, _ []byte) bool { return false }
 		v.pass(l, a, b.session(1).datagram(wire.AppendPing(nil)))
 		a.Send(l.now, 2, 1, []byte("x"))

@@ -111,14 +111,20 @@ type thief struct {
 	parted              int // verdicts
 }
 
-// burst sends a run of datagrams, and hears of its fate.
-func (l *thief) burst(number int) {
-	first := l.sent.next
+// send sends a run of datagrams, and returns the number of the first.
+func (l *thief) send() (first uint64) {
+	first = l.sent.next
 	l.runs.rest()
 	for range 50 {
 		packRun(&l.runs, l.sent, l.now, 1200)
 	}
 	l.now += time.Millisecond
+	return first
+}
+
+// burst sends a run of datagrams, and hears of its fate.
+func (l *thief) burst(number int) {
+	first := l.send()
 	for n := first; n < l.sent.next; n++ {
 		d, share := l.sent.at(n), 0
 		switch d.run {
@@ -194,13 +200,7 @@ func TestVerdictOnRuns(t *testing.T) {
 func TestLateArrivalsAreNoLoss(t *testing.T) {
 	l := thief{sent: newSent()}
 	for range 20 {
-		first := l.sent.next
-		l.runs.rest()
-		for range 50 {
-			packRun(&l.runs, l.sent, l.now, 1200)
-		}
-		l.now += time.Millisecond
-		for n := first; n < l.sent.next; n++ {
+		for n := l.send(); n < l.sent.next; n++ {
 			d := l.sent.at(n)
 			l.runs.onLost(d)
 			l.sent.land(n, sentLost)
