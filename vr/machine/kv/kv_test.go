@@ -146,8 +146,8 @@ func TestModel(t *testing.T) {
 					expect(Get(key), told(key))
 					bytes += size(key, value)
 				}
-				if m.Len() != len(model) || m.bytes != bytes {
-					t.Fatalf("%d keys in %d bytes, want %d in %d", m.Len(), m.bytes, len(model), bytes)
+				if m.values.Len() != len(model) || m.bytes != bytes {
+					t.Fatalf("%d keys in %d bytes, want %d in %d", m.values.Len(), m.bytes, len(model), bytes)
 				}
 			},
 		})
@@ -170,8 +170,8 @@ func FuzzApply(f *testing.F) {
 		}
 		if isError := strings.HasPrefix(result, "error: "); isError != (Check(command) != nil) && !strings.HasPrefix(result, "error: increment") {
 			t.Errorf("%q: %s, but Check says %v", command, result, Check(command))
-		} else if isError && m.Len() != 2 {
-			t.Errorf("%q: %s, but there are %d keys", command, result, m.Len())
+		} else if isError && m.values.Len() != 2 {
+			t.Errorf("%q: %s, but there are %d keys", command, result, m.values.Len())
 		}
 		if c, err := Parse(command); err == nil && c.Operation == OpPut {
 			if again, err := Parse(Put(c.Key, c.Value)); err != nil || again != c {

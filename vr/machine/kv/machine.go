@@ -23,9 +23,6 @@ type Machine struct {
 	result []byte
 }
 
-// Len returns how many keys there are.
-func (m *Machine) Len() int { return m.values.Len() }
-
 // Apply executes one command. The result is valid until the next call.
 func (m *Machine) Apply(_ uint64, command []byte) []byte {
 	m.result = m.result[:0]
