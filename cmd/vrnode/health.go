@@ -118,17 +118,17 @@ func groups(answers []vr.Answer) (items []string) {
 
 // refusal says which replicas refuse to talk to this client, and why.
 func refusal(denials []client.Denial) string {
+	var whys []wire.Denied
+	ids := make(map[wire.Denied][]string)
+	for _, d := range denials {
+		if ids[d.Why] == nil {
+			whys = append(whys, d.Why)
+		}
+		ids[d.Why] = append(ids[d.Why], d.ID.String())
+	}
 	var all []string
-	for len(denials) > 0 {
-		why := denials[0].Why
-		var ids []string
-		denials = slices.DeleteFunc(slices.Clone(denials), func(d client.Denial) bool {
-			if d.Why == why {
-				ids = append(ids, d.ID.String())
-			}
-			return d.Why == why
-		})
-		all = append(all, list(ids, why.String(), ": each of them "+why.String()))
+	for _, why := range whys {
+		all = append(all, list(ids[why], why.String(), ": each of them "+why.String()))
 	}
 	return strings.Join(all, "; ")
 }

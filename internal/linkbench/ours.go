@@ -81,8 +81,6 @@ type link struct {
 	profile string
 }
 
-func ours(sealed bool, profile string) link { return link{sealed, profile} }
-
 func (l link) play(ctx context.Context, role string, duration time.Duration) (row linktest.Row, cpu float64, err error) {
 	command := func(role string) []string {
 		return itself(role, duration, "-sealed="+strconv.FormatBool(l.sealed), "-profile="+l.profile)

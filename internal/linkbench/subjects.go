@@ -38,8 +38,8 @@ type result struct {
 func subjects(o *options) []subject {
 	all := []subject{
 		{"raw UDP", rawBulk, rawTrips},
-		{"vrnode", ours(false, o.profile).bulk, ours(false, "").trips},
-		{"vrnode, secure", ours(true, "").bulk, ours(true, "").trips},
+		{"vrnode", link{profile: o.profile}.bulk, link{}.trips},
+		{"vrnode, secure", link{sealed: true}.bulk, link{sealed: true}.trips},
 	}
 	if o.peers == "" {
 		return all
