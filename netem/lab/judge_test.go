@@ -161,6 +161,38 @@ func TestNotMeasured(t *testing.T) {
 	}
 }
 
+// tardy are links whose machine is late by the same time with everything.
+type tardy struct {
+	wires
+	late time.Duration
+}
+
+func (tardy) Set(...scenario.Changed) error { return nil }
+
+func (tardy) Slack() time.Duration { return 10 * time.Millisecond }
+
+func (w tardy) Measure(scenario.Direction) ([]link.Counters, []link.Histogram) {
+	var h link.Histogram
+	for range 100 {
+		h.Add(w.late)
+	}
+	return make([]link.Counters, 2), []link.Histogram{{}, h}
+}
+
+// A machine that is late with more than a few datagrams is too slow.
+func TestTooSlow(t *testing.T) {
+	for late, want := range map[time.Duration]bool{time.Millisecond: false, 50 * time.Millisecond: true} {
+		n, err := newNetwork(tardy{late: late}, []scenario.Changed{{Direction: scenario.Direction{From: 1, To: 2}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, behind := n.links(time.Second)
+		if got := n.tooSlow(behind); (got != "") != want {
+			t.Errorf("late by %v: %q", late, got)
+		}
+	}
+}
+
 // TestSpoken: what the watcher listens for is what replicas log, or view changes would be missed.
 func TestSpoken(t *testing.T) {
 	source, err := os.ReadFile(filepath.Join(root, "vr/node/events.go"))
