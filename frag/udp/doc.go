@@ -7,8 +7,7 @@
 // makes bulk fast; elsewhere package net does the work with the same behaviour.
 //
 // A Conn that has nothing to do sleeps at once. Asking the kernel for a while before that would save
-// a wake-up, but takes the CPU from who is to answer: on a busy machine with two of them, round trips
-// took several times as long.
+// a wake-up, but takes the CPU from who is to answer.
 //
 // UDP promises nothing, and so does WriteBatch: whatever keeps a datagram from leaving is counted
 // and otherwise left to package frag, whose business is loss. Where a network card or a tunnel can
