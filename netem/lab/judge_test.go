@@ -162,10 +162,7 @@ func TestNotMeasured(t *testing.T) {
 }
 
 // tardy are links whose machine is late by the same time with everything.
-type tardy struct {
-	wires
-	late time.Duration
-}
+type tardy struct{ late time.Duration }
 
 func (tardy) Set(...scenario.Changed) error { return nil }
 
@@ -182,7 +179,7 @@ func (w tardy) Measure(scenario.Direction) ([]link.Counters, []link.Histogram) {
 // A machine that is late with more than a few datagrams is too slow.
 func TestTooSlow(t *testing.T) {
 	for late, want := range map[time.Duration]bool{time.Millisecond: false, 50 * time.Millisecond: true} {
-		n, err := newNetwork(tardy{late: late}, []scenario.Changed{{Direction: scenario.Direction{From: 1, To: 2}}})
+		n, err := newNetwork(tardy{late}, []scenario.Changed{{Direction: scenario.Direction{From: 1, To: 2}}})
 		if err != nil {
 			t.Fatal(err)
 		}
