@@ -62,14 +62,14 @@ func newOperatorHost(cfg stack.Config, cluster wire.ClusterID) *hostProcess {
 	return p
 }
 
-// firstPort is the port of site 0; all sites are at one address.
+// firstPort is the port of site 0. All addresses of a network are ports of one machine.
 const firstPort = 7000
 
-func addressOf(site int) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), firstPort+uint16(site))
+func addressOf(number int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), firstPort+uint16(number))
 }
 
-func siteAt(a netip.AddrPort) int { return int(a.Port()) - firstPort }
+func numberOf(a netip.AddrPort) int { return int(a.Port()) - firstPort }
 
 func (p *hostProcess) step(now time.Duration, from int, packet []byte, out *output) {
 	p.effects.Reset()
@@ -88,7 +88,7 @@ func (p *hostProcess) tick(now time.Duration, out *output) {
 
 func (p *hostProcess) end(out *output) {
 	for _, d := range p.effects.Datagrams {
-		out.packets = append(out.packets, outgoing{siteAt(d.Addr), d.Bytes})
+		out.packets = append(out.packets, outgoing{numberOf(d.Addr), d.Bytes})
 	}
 	out.sent, out.events, out.results = p.effects.Sent, p.effects.Events, p.effects.Results
 }

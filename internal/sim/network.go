@@ -19,6 +19,7 @@ type network struct {
 	// usual is what a link does that nobody has set otherwise.
 	usual link.Settings
 	links [][]*link.Link // from, to; made when they are first needed
+	nats  []nat          // of the sites
 	// hold and slow are the chances of a packet, in parts of a thousand.
 	hold, slow int
 	holding    [][]bool // what is sent from a to b is held
@@ -35,7 +36,9 @@ type packet struct {
 	at       time.Duration
 	seq      uint64 // breaks ties
 	from, to int
-	bytes    []byte
+	// port is that of from, door that of to, as their nats number them.
+	port, door int
+	bytes      []byte
 }
 
 const (
@@ -44,7 +47,7 @@ const (
 )
 
 func newNetwork(sites int, seed uint64) network {
-	n := network{seed: seed, random: rand.New(rand.NewPCG(seed, 0))}
+	n := network{seed: seed, nats: make([]nat, sites), random: rand.New(rand.NewPCG(seed, 0))}
 	for range sites {
 		n.links = append(n.links, make([]*link.Link, sites))
 		n.holding = append(n.holding, make([]bool, sites))
@@ -103,23 +106,29 @@ func (n *network) mend(now time.Duration) {
 	}
 }
 
-// send takes a packet from a process. It copies the bytes.
-func (n *network) send(now time.Duration, from, to int, b []byte) {
-	if n.lose != nil && n.lose(from, to, b) {
+// send takes a packet from the process at a site to an address. It copies the bytes.
+func (n *network) send(now time.Duration, from, address int, b []byte) {
+	p := packet{from: from, to: address % len(n.nats), port: n.nats[from].port, door: address / len(n.nats), bytes: b}
+	if n.lose != nil && n.lose(from, p.to, b) {
 		return
 	}
-	if n.holding[from][to] || n.hold > 0 && n.random.IntN(1000) < n.hold {
-		n.keep(packet{from: from, to: to, bytes: append(n.buffer(), b...)})
+	if n.holding[from][p.to] || n.hold > 0 && n.random.IntN(1000) < n.hold {
+		p.bytes = append(n.buffer(), b...)
+		n.keep(p)
 		return
 	}
-	n.pass(now, from, to, b)
+	n.pass(now, p)
 }
 
-// pass gives a packet to its link.
-func (n *network) pass(now time.Duration, from, to int, b []byte) {
-	deliveries, _ := n.link(from, to).Send(now, len(b))
+// source is the address that a packet comes from.
+func (n *network) source(p *packet) int { return p.from + p.port*len(n.nats) }
+
+// pass gives a packet to its link. It copies the bytes.
+func (n *network) pass(now time.Duration, sent packet) {
+	deliveries, _ := n.link(sent.from, sent.to).Send(now, len(sent.bytes))
 	for _, d := range deliveries {
-		p := packet{at: d.At, from: from, to: to, bytes: append(n.buffer(), b...)}
+		p := sent
+		p.at, p.bytes = d.At, append(n.buffer(), sent.bytes...)
 		if d.Flip != link.NoFlip {
 			p.bytes[d.Flip/8] ^= 1 << (d.Flip % 8)
 		}
@@ -148,7 +157,7 @@ func (n *network) keep(p packet) {
 // release gives the held packets to their links, so that they come in an order of the links'.
 func (n *network) release(now time.Duration) {
 	for _, p := range n.held {
-		n.pass(now, p.from, p.to, p.bytes)
+		n.pass(now, p)
 	}
 	n.forget()
 }

@@ -10,7 +10,7 @@ import (
 // A process is one run of a program at a site. What it knows is lost when it ends. Its clock shows
 // 0 when it begins.
 type process interface {
-	// step takes one packet that came from a site.
+	// step takes one packet that came from the address of a site.
 	step(now time.Duration, from int, packet []byte, out *output)
 	tick(now time.Duration, out *output)
 	deadline() time.Duration
@@ -34,7 +34,7 @@ type operating interface {
 }
 
 type outgoing struct {
-	to    int
+	to    int // an address
 	bytes []byte
 }
 

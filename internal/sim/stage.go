@@ -109,6 +109,14 @@ func (s *Stage) Pause(replica int) { s.w.sites[replica-1].paused = never }
 // Resume lets a replica go on.
 func (s *Stage) Resume(replica int) { s.w.sites[replica-1].paused = s.w.now }
 
+// Rebind has others see what a site sends come from a port of which they have not heard, and loses
+// what they send to the one before, unless that is a replica's own.
+func (s *Stage) Rebind(site int) { s.w.net.nats[site-1].rebind(site <= s.cfg.Replicas) }
+
+// Release gives a site its own port again, and tells how many packets came to the one that it had
+// instead.
+func (s *Stage) Release(site int) (followed int) { return s.w.net.nats[site-1].release() }
+
 // Set gives a direction new settings, which are valid.
 func (s *Stage) Set(from, to int, settings link.Settings) {
 	s.w.net.link(from-1, to-1).Set(s.w.now, settings)

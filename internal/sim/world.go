@@ -202,6 +202,10 @@ func (w *World) tick(i int) {
 
 // arrive brings a packet to a site, where it waits if it has to.
 func (w *World) arrive(p packet) {
+	if !w.net.nats[p.to].admits(p.door) {
+		w.net.recycle(p.bytes)
+		return
+	}
 	p.to = w.misdirect(p)
 	s := w.sites[p.to]
 	switch {
@@ -223,7 +227,7 @@ func (w *World) deliver(p packet) {
 		w.trace.line(w.now, s.name+"<-"+w.sites[p.from].name, describePacket(p.bytes), "")
 	}
 	w.out.reset()
-	if w.guard(s, func() { s.process.step(w.now-s.born, p.from, p.bytes, &w.out) }) {
+	if w.guard(s, func() { s.process.step(w.now-s.born, w.net.source(&p), p.bytes, &w.out) }) {
 		w.after(p.to)
 	}
 	w.net.recycle(p.bytes)
@@ -240,7 +244,7 @@ func (w *World) misdirect(p packet) int {
 	case 1:
 		return w.zombie
 	case 2:
-		w.net.put(packet{at: w.now, from: p.from, to: w.zombie, bytes: append(w.net.buffer(), p.bytes...)})
+		w.net.put(packet{at: w.now, from: p.from, to: w.zombie, port: p.port, bytes: append(w.net.buffer(), p.bytes...)})
 	}
 	return p.to
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"net"
+
+	"vrnode/netem/tc"
 )
 
 // A probe is a UDP datagram without a checksum, so that a flipped bit is seen and not dropped. It
@@ -21,8 +23,6 @@ const (
 	// nameMagic begins a name. Nothing that vrnode sends has it where a probe does.
 	nameMagic = 0x76726c62
 	nameSize  = 4 + 2 + 4 + 4 // with a checksum
-	// probePort is the port of probes at every site.
-	probePort = 7001
 	// Where things are in a frame.
 	etherSize, ipSize, udpSize = 14, 20, 8
 	payloadAt                  = etherSize + ipSize + udpSize
@@ -70,8 +70,8 @@ func intact(frame []byte, n name, from, to net.HardwareAddr) bool {
 	}
 	ether, ip, udp, payload := frame[:etherSize], frame[etherSize:][:ipSize], frame[payloadAt-udpSize:payloadAt], frame[payloadAt:]
 	var want [udpSize]byte
-	binary.BigEndian.PutUint16(want[0:], probePort)
-	binary.BigEndian.PutUint16(want[2:], probePort)
+	binary.BigEndian.PutUint16(want[0:], tc.ProbePort)
+	binary.BigEndian.PutUint16(want[2:], tc.ProbePort)
 	binary.BigEndian.PutUint16(want[4:], uint16(udpSize+len(payload)))
 	return bytes.Equal(ether[:6], to) && bytes.Equal(ether[6:12], from) && ether[12] == 8 && ether[13] == 0 &&
 		checksum(ip) == 0xffff && bytes.Equal(udp, want[:]) &&

@@ -20,7 +20,7 @@ func frame(n name, ipLength int, from, to net.HardwareAddr) []byte {
 	ip := []byte{0x45, 0, byte(ipLength >> 8), byte(ipLength), 7, 7, 0x40, 0, 64, 17, 0, 0, 10, 77, 0, 1, 10, 77, 0, 2}
 	sum := ^checksum(ip)
 	ip[10], ip[11] = byte(sum>>8), byte(sum)
-	udp := []byte{probePort >> 8, probePort & 0xff, probePort >> 8, probePort & 0xff, byte((ipLength - ipSize) >> 8), byte(ipLength - ipSize), 0, 0}
+	udp := []byte{tc.ProbePort >> 8, tc.ProbePort & 0xff, tc.ProbePort >> 8, tc.ProbePort & 0xff, byte((ipLength - ipSize) >> 8), byte(ipLength - ipSize), 0, 0}
 	return appendProbe(append(append(f, ip...), udp...), n, ipLength)
 }
 
@@ -136,9 +136,9 @@ func TestCanDo(t *testing.T) {
 		})
 	}
 	for _, c := range []struct{ missing, want string }{
-		{"", "delay loss duplicate reorder corrupt rate mtu partition one-way pause crash keys"},
-		{"netem", "rate mtu partition one-way pause crash keys"},
-		{"tbf", "delay loss duplicate reorder corrupt mtu partition one-way pause crash keys"},
+		{"", "delay loss duplicate reorder corrupt rate mtu partition one-way pause crash keys rebind"},
+		{"netem", "rate mtu partition one-way pause crash keys rebind"},
+		{"tbf", "delay loss duplicate reorder corrupt mtu partition one-way pause crash keys rebind"},
 		{"nftables", ""},
 		{"ip", ""},
 	} {

@@ -23,7 +23,7 @@ func CanDo(has func(what string) bool) scenario.Capabilities {
 	if slices.ContainsFunc(Needs(), func(what string) bool { return !has(what) }) {
 		return 0
 	}
-	can := scenario.CanPartition | scenario.CanPartitionOneWay | scenario.CanMTU | scenario.CanPause | scenario.CanCrash | scenario.CanRekey
+	can := scenario.CanPartition | scenario.CanPartitionOneWay | scenario.CanMTU | scenario.CanPause | scenario.CanCrash | scenario.CanRekey | scenario.CanRebind
 	if has("tbf") {
 		can |= scenario.CanRate
 	}

@@ -25,9 +25,6 @@ type Network struct {
 	lab *tc.Lab
 }
 
-// replicaPort is the port of every replica.
-const replicaPort = 7000
-
 // New makes a network of perfect links. can is what CanDo has found.
 func New(replicas, clients int, can scenario.Capabilities) (*Network, error) {
 	n := &Network{can: can, replicas: replicas, lab: tc.NewLab(replicas, clients)}
@@ -65,7 +62,7 @@ func (n *Network) Slack() time.Duration { return Slack }
 func (n *Network) Peers(scenario.Site) map[uint64]string {
 	peers := make(map[uint64]string)
 	for r := 1; r <= n.replicas; r++ {
-		peers[uint64(r)] = fmt.Sprintf("%v:%d", n.lab.Addr(scenario.Site(r)), replicaPort)
+		peers[uint64(r)] = fmt.Sprintf("%v:%d", n.lab.Addr(scenario.Site(r)), tc.ReplicaPort)
 	}
 	return peers
 }
@@ -138,6 +135,26 @@ func (n *Network) show(directions []scenario.Direction) map[scenario.Direction][
 // Drop fails: to a kernel all messages are alike.
 func (n *Network) Drop(wire.Kind, []scenario.Direction, int, int) (lost func() int, stop func(), err error) {
 	return nil, nil, errors.New("the kernel does not know messages")
+}
+
+// Rebind gives a site another port.
+func (n *Network) Rebind(s scenario.Site) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, err := n.lab.Rebind(s).Run(hurry)
+	return err
+}
+
+// Release gives a site its own port again, and tells how many datagrams have come to the other one.
+func (n *Network) Release(s scenario.Site) (followed int, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	text, err := n.lab.Followed(s).Run(hurry)
+	if err == nil {
+		followed, err = tc.ParseFollowed(text)
+	}
+	_, failed := n.lab.Release(s).Run(hurry)
+	return followed, errors.Join(err, failed)
 }
 
 // Measure returns what probes have met in a direction before the first Set, and since each. What

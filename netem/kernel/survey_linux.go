@@ -78,7 +78,7 @@ func newSurveyor(lab *tc.Lab, replicas, clients int) (*surveyor, error) {
 				d := scenario.Direction{From: a, To: b}
 				l := &lane{
 					number: uint16(len(v.numbered)), from: v.posts[a],
-					to:      unix.SockaddrInet4{Port: probePort, Addr: lab.Addr(b).As4()},
+					to:      unix.SockaddrInet4{Port: tc.ProbePort, Addr: lab.Addr(b).As4()},
 					fromMAC: lab.MAC(d), toMAC: lab.MAC(scenario.Direction{From: b, To: a}),
 				}
 				l.spans = []span{{begin: now()}}
@@ -289,7 +289,7 @@ func (p *post) openUDP() (err error) {
 	enlarge(p.udp)
 	return errors.Join(
 		unix.SetsockoptInt(p.udp, unix.SOL_SOCKET, unix.SO_NO_CHECK, 1),
-		unix.Bind(p.udp, &unix.SockaddrInet4{Port: probePort}))
+		unix.Bind(p.udp, &unix.SockaddrInet4{Port: tc.ProbePort}))
 }
 
 func (p *post) openTap() (err error) {

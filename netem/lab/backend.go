@@ -30,6 +30,12 @@ type Backend interface {
 	// Drop loses messages of a kind, if CanDropMessages: in those directions, skip of them pass
 	// and the count after them are lost. The function tells how many have been. stop ends it.
 	Drop(kind wire.Kind, where []scenario.Direction, skip, count int) (lost func() int, stop func(), err error)
+	// Rebind gives a site another port than it has had, if CanRebind: what comes from it comes from
+	// there, and what is sent to the one before is lost, unless that is a replica's own. Nothing of
+	// this is seen from Observer, nor on the site's side. Release gives the site its own port again
+	// and tells how many datagrams have come to the other one.
+	Rebind(scenario.Site) error
+	Release(scenario.Site) (followed int, err error)
 	// Measure returns what a direction has done since each Set, in the order of the calls, and
 	// before the first of them. A datagram counts where it was sent, not where it arrives. late
 	// is how much of the delays is not the work of the links but of a machine that is too slow,

@@ -16,6 +16,7 @@ import (
 // when time has passed, and appends what is to be done to orders, which its caller carries out one
 // after the other.
 type driver struct {
+	group int // how many replicas there are
 	steps []scenario.Step
 	plan  *scenario.Network
 	dice  *rand.Rand
@@ -34,7 +35,7 @@ type fault struct {
 	begin result.Event
 	until time.Duration // when it ends by itself; forever: never
 	undo  func() []order
-	// does is what it has done to sites, if it is about processes.
+	// does is what it has done to sites, if it is about these.
 	does  verb
 	sites []scenario.Site
 }
@@ -42,8 +43,8 @@ type fault struct {
 // An order is one thing that is to be done.
 type order struct {
 	verb verb
-	// site is that of doCrash, doStart, doPause, doResume and doRekey, links those of doSet, drop that of
-	// doDrop and doPass.
+	// site is that of doCrash, doStart, doPause, doResume, doRekey, doRebind and doRelease, links those of
+	// doSet, drop that of doDrop and doPass.
 	site  scenario.Site
 	links []scenario.Changed
 	drop  *dropped
@@ -60,6 +61,8 @@ const (
 	doPause         // a replica, which keeps its memory
 	doResume        // what was paused
 	doRekey         // gives a replica the next keys
+	doRebind        // gives a site another port
+	doRelease       // gives it its own again
 	doSet           // gives directions other settings
 	doDrop          // begins to lose messages
 	doPass          // ends that
@@ -85,7 +88,7 @@ const (
 
 // newDriver returns a driver at time 0, when g says who has which role.
 func newDriver(s *scenario.Scenario, g scenario.Group) *driver {
-	d := &driver{steps: s.Steps, plan: s.NewNetwork(&g, s.Dice("links")), dice: s.Dice("steps")}
+	d := &driver{group: s.Replicas, steps: s.Steps, plan: s.NewNetwork(&g, s.Dice("links")), dice: s.Dice("steps")}
 	d.await()
 	return d
 }
@@ -142,7 +145,7 @@ func (d *driver) Tick(now time.Duration, g scenario.Group, orders []order) []ord
 			d.due = now + pollInterval
 			return orders
 		}
-		taken = complain("line %d: the step %v: %v: nobody is meant, or somebody who is down or paused already", step.Line, step.When, step.Action)
+		taken = complain("line %d: the step %v: %v: nobody is meant, or somebody who is down, paused or rebound already", step.Line, step.When, step.Action)
 	}
 	d.next++
 	d.before = now
@@ -203,6 +206,8 @@ func (d *driver) take(now time.Duration, step *scenario.Step, g *scenario.Group)
 		return d.strike(now, "pause", step, step.For, a.Target.Sites(g, d.dice), doPause, doResume)
 	case *scenario.Rekey:
 		return d.rekey(now, step, a.Target.Sites(g, d.dice))
+	case *scenario.Rebind:
+		return d.strike(now, "rebind", step, step.For, a.Target.Sites(g, d.dice), doRebind, doRelease)
 	case *scenario.Drop:
 		return d.drop(now, step, a, g)
 	case *scenario.Partition:
@@ -225,8 +230,8 @@ func (d *driver) begin(now time.Duration, name string, step *scenario.Step, last
 	return tell(f.begin)
 }
 
-// strike does something to each of some replicas, unless one of them can not suffer it: it is down, or
-// paused already. Then the step waits, as for somebody who has the role.
+// strike does something to each of some sites, unless one of them can not suffer it: it is down, or
+// suffers it already. Then the step waits, as for somebody who has the role.
 func (d *driver) strike(now time.Duration, name string, step *scenario.Step, lasts time.Duration, sites []scenario.Site, do, undo verb) []order {
 	if len(sites) == 0 || slices.ContainsFunc(d.on, func(f *fault) bool { return f.forbids(do, sites) }) {
 		return nil
@@ -237,7 +242,7 @@ func (d *driver) strike(now time.Duration, name string, step *scenario.Step, las
 		}
 		return orders
 	}
-	f := fault{begin: result.Event{Replicas: numbers(sites)}, undo: func() []order { return all(undo) }, does: do, sites: sites}
+	f := fault{begin: result.Event{Replicas: d.replicas(sites)}, undo: func() []order { return all(undo) }, does: do, sites: sites}
 	return append(all(do), d.begin(now, name, step, lasts, f))
 }
 
@@ -249,7 +254,7 @@ func (d *driver) rekey(now time.Duration, step *scenario.Step, sites []scenario.
 	if len(orders) == 0 {
 		return nil
 	}
-	return append(orders, moment(now, "rekey", step, numbers(sites))...)
+	return append(orders, moment(now, "rekey", step, d.replicas(sites))...)
 }
 
 // moment tells of what is over as soon as it is done.
@@ -321,10 +326,12 @@ func isEvent(which scenario.Event) func(*result.Event) bool {
 	}
 }
 
-func numbers(sites []scenario.Site) []int {
-	out := make([]int, len(sites))
-	for i, s := range sites {
-		out[i] = int(s)
+// replicas are the numbers of those sites that are replicas.
+func (d *driver) replicas(sites []scenario.Site) (out []int) {
+	for _, s := range sites {
+		if int(s) <= d.group {
+			out = append(out, int(s))
+		}
 	}
 	return out
 }

@@ -42,7 +42,7 @@ func (r *rehearsal) check(now time.Duration, orders []order, want []string) {
 }
 
 func words(orders []order) (out []string) {
-	verbs := [...]string{doCrash: "crash", doStart: "start", doPause: "pause", doResume: "resume", doDrop: "drop", doPass: "pass", doRekey: "rekey"}
+	verbs := [...]string{doCrash: "crash", doStart: "start", doPause: "pause", doResume: "resume", doDrop: "drop", doPass: "pass", doRekey: "rekey", doRebind: "rebind", doRelease: "release"}
 	for _, o := range orders {
 		switch o.verb {
 		case doTell:
@@ -105,6 +105,26 @@ func TestDriverRekeys(t *testing.T) {
 	r.at(3*time.Second, "fault-begin heal", "fault-end heal")
 }
 
+// TestDriverRebinds: the end of it is as that of any fault, and clients are no replicas.
+func TestDriverRebinds(t *testing.T) {
+	r := rehearse(t, `
+  - {at: 1s, fault: rebind, target: all, for: 1s}
+  - {at: 3s, fault: rebind, target: clients}
+  - {at: 4s, fault: rebind, target: all}
+  - {at: 10s, heal: all}
+`)
+	orders := r.Tick(time.Second, r.group, nil)
+	r.check(time.Second, orders, []string{"rebind 1", "rebind 2", "rebind 3", "rebind 4", "fault-begin rebind"})
+	if got := orders[4].event.Replicas; !slices.Equal(got, []int{1, 2, 3}) {
+		t.Errorf("the replicas %v are on the time line", got)
+	}
+	r.at(2*time.Second, "release 1", "release 2", "release 3", "release 4", "fault-end rebind")
+	r.at(3*time.Second, "rebind 4", "fault-begin rebind")
+	r.at(4 * time.Second) // one of them has another port already
+	r.at(4*time.Second+targetTimeout, "complain: the step at 4s: other ports for all: nobody is meant, or somebody who is down, paused or rebound already")
+	r.at(10*time.Second, "release 4", "fault-end rebind", "fault-begin heal", "fault-end heal")
+}
+
 func TestDriverWaitsForEvents(t *testing.T) {
 	r := rehearse(t, `
   - {at: 1s, fault: crash, target: replica:3, restart_after: 100ms}
@@ -132,7 +152,7 @@ func TestDriverLooksForTargets(t *testing.T) {
 	r.at(2*time.Second, "crash 2", "fault-begin crash")
 	r.group.OldPrimary = 0
 	r.at(2 * time.Second)
-	r.at(2*time.Second+targetTimeout, "complain: the step at 2s: crash old-primary: nobody is meant, or somebody who is down or paused already")
+	r.at(2*time.Second+targetTimeout, "complain: the step at 2s: crash old-primary: nobody is meant, or somebody who is down, paused or rebound already")
 	r.check(0, r.Stop(10*time.Second, true, nil), []string{"start 2", "fault-end crash"})
 }
 
@@ -149,7 +169,7 @@ func TestDriverStrikesTheLiving(t *testing.T) {
 	r.next(2*time.Second + pollInterval)
 	r.at(3*time.Second, "start 3", "fault-end crash", "crash 3", "fault-begin crash")
 	r.at(4 * time.Second)
-	r.at(4*time.Second+targetTimeout, "complain: the step at 4s: pause backups: nobody is meant, or somebody who is down or paused already")
+	r.at(4*time.Second+targetTimeout, "complain: the step at 4s: pause backups: nobody is meant, or somebody who is down, paused or rebound already")
 }
 
 // Faults of links may overlap: when one ends, the others stay.

@@ -32,6 +32,10 @@ type hands interface {
 	pause(s scenario.Site, paused bool) error
 	// rekey gives a replica its next keys.
 	rekey(scenario.Site) error
+	// rebind gives a site another port, and release gives it its own again and tells how many
+	// datagrams have come to the other one.
+	rebind(scenario.Site) error
+	release(scenario.Site) (followed int, err error)
 	// drop begins to lose messages, and pass ends that and tells how many were lost.
 	drop(*dropped) error
 	pass(*dropped) (lost int)
@@ -78,6 +82,14 @@ func (x *experiment) carryOut(now time.Duration, h hands, o *order) error {
 		return h.pause(o.site, false)
 	case doRekey:
 		return h.rekey(o.site)
+	case doRebind:
+		return h.rebind(o.site)
+	case doRelease:
+		followed, err := h.release(o.site)
+		if err == nil && followed == 0 {
+			err = fmt.Errorf("site %d had another port, and nothing was sent there", o.site)
+		}
+		return err
 	case doSet:
 		return x.network.set(now, o.links)
 	case doDrop:

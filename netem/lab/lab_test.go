@@ -127,6 +127,15 @@ func TestRun(t *testing.T) {
 			t.Errorf("%+v", got.Verdict)
 		}
 	})
+	t.Run("rebind", func(t *testing.T) {
+		got := perform(t, t.Context(), options(t, "rebind", program))
+		if got.Verdict.Outcome != result.Pass && !slow(&got.Verdict) {
+			t.Errorf("%+v", got.Verdict)
+		}
+		if !has(got.Events, result.FaultEnd, "rebind") {
+			t.Error("nobody has got his own port again")
+		}
+	})
 	t.Run("keys", func(t *testing.T) {
 		got := perform(t, t.Context(), options(t, "keys", program))
 		if got.Verdict.Outcome != result.Pass && !slow(&got.Verdict) {

@@ -222,6 +222,10 @@ func (r *run) pause(s scenario.Site, paused bool) error {
 
 func (r *run) rekey(s scenario.Site) error { return r.processes.rekey(s) }
 
+func (r *run) rebind(s scenario.Site) error { return r.Network.Rebind(s) }
+
+func (r *run) release(s scenario.Site) (followed int, err error) { return r.Network.Release(s) }
+
 func (r *run) drop(d *dropped) error {
 	lost, stop, err := r.Network.Drop(d.Message, d.directions, d.Skip, d.Count)
 	if err == nil {

@@ -262,6 +262,15 @@ func (s *simulation) rekey(site scenario.Site) error {
 	return err
 }
 
+func (s *simulation) rebind(site scenario.Site) error {
+	s.stage.Rebind(int(site))
+	return nil
+}
+
+func (s *simulation) release(site scenario.Site) (followed int, err error) {
+	return s.stage.Release(int(site)), nil
+}
+
 func (s *simulation) drop(d *dropped) error {
 	f := scenario.NewFilter(d.Message, d.directions, d.Skip, d.Count)
 	s.filters, s.rules[d] = append(s.filters, f), f

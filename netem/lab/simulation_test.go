@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"vrnode/netem/result"
 	"vrnode/netem/scenario"
@@ -106,6 +107,35 @@ func TestSimulationLosesMessages(t *testing.T) {
 	got = simulate(t, &s)
 	if got.Verdict.Outcome != result.Invalid || !strings.Contains(strings.Join(got.Verdict.Why, " "), "only 0 were lost") {
 		t.Errorf("%+v", got.Verdict)
+	}
+}
+
+// TestSimulationStaysCalm: what hits backups alone, or nobody in a way that the transport can not cope
+// with, does not change the view. Real machines are too busy with other things to promise that.
+func TestSimulationStaysCalm(t *testing.T) {
+	for _, file := range []string{"address-change.yaml", "mtu-blackhole.yaml", "mtu-shrink.yaml"} {
+		s := *shipped(t, file)
+		for s.Seed = range uint64(2) {
+			v := simulate(t, &s).Verdict
+			if f := v.Figures; v.Outcome != result.Pass || f.ViewChanges > 0 || f.Unavailable > 100*time.Millisecond {
+				t.Errorf("%s, seed %d: %+v", file, s.Seed, v)
+			}
+		}
+	}
+}
+
+// TestSimulationNeedsFollowers: if nobody is seen to send to the other port of a replica, which is
+// paused and can not tell, the run is invalid.
+func TestSimulationNeedsFollowers(t *testing.T) {
+	s := *shipped(t, "address-change.yaml")
+	third := scenario.Target{Role: scenario.Numbered, Number: 3}
+	s.Steps = []scenario.Step{
+		{When: scenario.When{At: time.Second}, Action: &scenario.Pause{Target: third}, For: 2 * time.Second},
+		{When: scenario.When{At: time.Second}, Action: &scenario.Rebind{Target: third}, For: time.Second},
+	}
+	v := simulate(t, &s).Verdict
+	if v.Outcome != result.Invalid || !strings.Contains(strings.Join(v.Why, " "), "site 3 had another port, and nothing was sent there") {
+		t.Errorf("%+v", v)
 	}
 }
 

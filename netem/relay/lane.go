@@ -11,11 +11,16 @@ import (
 	"vrnode/wire"
 )
 
-// A lane is one direction: the port where its datagrams come in and the one where they go out.
+// A lane is one direction: the ports where its datagrams come in and the one where they go out, which
+// is where those of the other direction come in.
 type lane struct {
-	port, exit *net.UDPConn
+	port *net.UDPConn
+	back *lane
+	// forwards: the receiver's own port is open whatever other one it has.
+	forwards bool
 
 	mu   sync.Mutex
+	nat  nat // of the receiver
 	link *link.Link
 	// base are the counters of the link at the last change of its settings.
 	base link.Counters
@@ -79,13 +84,13 @@ func (l *lane) leave(s *span, delay, late time.Duration) {
 	l.mu.Unlock()
 }
 
-// forward takes what comes in at the port of a lane until that is closed.
-func (r *Relay) forward(d scenario.Direction, l *lane) {
+// forward takes what comes in at a port of a lane until that is closed.
+func (r *Relay) forward(d scenario.Direction, l *lane, port *net.UDPConn) {
 	// One byte more tells that a datagram was cut off: nothing of ours is as long.
 	var buffer [wire.DatagramMax + 1]byte
 	from, to := r.sites[d.From], r.sites[d.To]
 	for {
-		n, source, err := l.port.ReadFromUDPAddrPort(buffer[:])
+		n, source, err := port.ReadFromUDPAddrPort(buffer[:])
 		if err != nil {
 			if r.closed.Load() {
 				return
@@ -103,7 +108,7 @@ func (r *Relay) forward(d scenario.Direction, l *lane) {
 		if target == nil {
 			continue // a client that has not said anything yet
 		}
-		r.pass(l, *target, datagram)
+		r.pass(l, port, *target, datagram)
 	}
 }
 
@@ -120,12 +125,13 @@ func (r *Relay) admit(number scenario.Site, s *site, source netip.AddrPort) bool
 }
 
 // pass sends on what is due at once and keeps what is not.
-func (r *Relay) pass(l *lane, to netip.AddrPort, datagram []byte) {
+func (r *Relay) pass(l *lane, port *net.UDPConn, to netip.AddrPort, datagram []byte) {
+	exit := l.source()
 	l.mu.Lock()
 	now := time.Since(r.began)
 	deliveries, s := l.send(now, len(datagram))
 	for _, d := range deliveries {
-		p := packet{at: d.At, came: now, lane: l, span: s, to: to, bytes: append(r.wheel.buffer(), datagram...)}
+		p := packet{at: d.At, came: now, lane: l, span: s, port: port, exit: exit, to: to, bytes: append(r.wheel.buffer(), datagram...)}
 		if d.Flip != link.NoFlip {
 			p.bytes[d.Flip/8] ^= 1 << (d.Flip % 8)
 		}
@@ -141,8 +147,13 @@ func (r *Relay) deliver() {
 		if !ok {
 			return
 		}
-		// A datagram that can not be sent is lost, and missing in the count.
-		if _, err := p.lane.exit.WriteToUDPAddrPort(p.bytes, p.to); err == nil {
+		// A datagram that can not be sent is lost, and missing in the count. One that nobody expects
+		// has come to the end of the link.
+		var err error
+		if p.lane.admits(p.port) {
+			_, err = p.exit.WriteToUDPAddrPort(p.bytes, p.to)
+		}
+		if err == nil {
 			now := time.Since(r.began)
 			p.lane.leave(p.span, now-p.came, now-p.at)
 		}

@@ -53,7 +53,7 @@ func New(replicas, clients int, seed uint64) (*Relay, error) {
 		return nil, errors.Join(err, r.Close())
 	}
 	for d, l := range r.lanes {
-		r.ends.Go(func() { r.forward(d, l) })
+		r.ends.Go(func() { r.forward(d, l, l.port) })
 	}
 	r.ends.Go(r.deliver)
 	return r, nil
@@ -88,7 +88,8 @@ func (r *Relay) open(seed uint64) error {
 		}
 	}
 	for d, l := range r.lanes {
-		l.exit = r.lanes[scenario.Direction{From: d.To, To: d.From}].port
+		l.back = r.lanes[scenario.Direction{From: d.To, To: d.From}]
+		l.forwards = int(d.To) <= r.replicas
 	}
 	return nil
 }
@@ -156,6 +157,7 @@ func (r *Relay) Close() error {
 	}
 	for _, l := range r.lanes {
 		l.port.Close()
+		l.nat.close()
 	}
 	r.wheel.close()
 	r.ends.Wait()

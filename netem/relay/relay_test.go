@@ -114,6 +114,76 @@ func TestAddresses(t *testing.T) {
 	p[2].wants(t, "answer from "+r.Peers(3)[1])
 }
 
+// TestRebind: a client and a replica get another port, and their own again. A client's own is closed
+// meanwhile, and the other one afterwards.
+func TestRebind(t *testing.T) {
+	r, p := start(t)
+	const client = 3
+	port := func(from, to scenario.Site) *net.UDPConn {
+		return r.lanes[scenario.Direction{From: from, To: to}].source()
+	}
+	to := func(from, conn *net.UDPConn, text string) {
+		t.Helper()
+		if _, err := from.WriteToUDPAddrPort([]byte(text), conn.LocalAddr().(*net.UDPAddr).AddrPort()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	release := func(s scenario.Site, want int) {
+		t.Helper()
+		if got, err := r.Release(s); err != nil || got != want {
+			t.Errorf("%d datagrams have come to the other port of site %d, %v, want %d", got, s, err, want)
+		}
+	}
+	p[2].send(t, r, client, 1, []byte("ask"))
+	p[0].wants(t, "ask from "+port(client, 1).LocalAddr().String())
+
+	own := port(client, 1)
+	if err := r.Rebind(client); err != nil {
+		t.Fatal(err)
+	}
+	other := port(client, 1)
+	p[2].send(t, r, client, 1, []byte("ask"))
+	p[0].wants(t, "ask from "+other.LocalAddr().String())
+	to(p[0].conn, own, "lost")
+	to(p[0].conn, other, "answer")
+	p[2].wants(t, "answer from "+r.Peers(client)[1])
+	settle(t, r, scenario.Direction{From: 1, To: client}, 2) // both have come to the end of the link
+	release(client, 1)
+	p[2].send(t, r, client, 1, []byte("ask"))
+	p[0].wants(t, "ask from "+own.LocalAddr().String())
+	to(p[0].conn, other, "lost")
+	to(p[0].conn, own, "answer")
+	p[2].wants(t, "answer from "+r.Peers(client)[1])
+
+	home := port(2, 1)
+	if err := r.Rebind(2); err != nil {
+		t.Fatal(err)
+	}
+	other = port(2, 1)
+	p[1].send(t, r, 2, 1, []byte("from elsewhere"))
+	p[0].wants(t, "from elsewhere from "+other.LocalAddr().String())
+	to(p[0].conn, home, "home")
+	p[1].wants(t, "home from "+r.Peers(2)[1])
+	if err := r.Rebind(2); err != nil {
+		t.Fatal(err)
+	}
+	to(p[0].conn, other, "lost")
+	to(p[0].conn, port(2, 1), "to the third port")
+	p[1].wants(t, "to the third port from "+r.Peers(2)[1])
+	settle(t, r, there, 3)
+	release(2, 1)
+	if home != port(2, 1) {
+		t.Error("the replica has not its own port again")
+	}
+	select {
+	case got := <-p[1].got:
+		t.Errorf("%q got in", got)
+	case got := <-p[2].got:
+		t.Errorf("%q got in", got)
+	default:
+	}
+}
+
 // TestStranger: a port is for one site, and whoever else finds it is ignored.
 func TestStranger(t *testing.T) {
 	r, p := start(t)

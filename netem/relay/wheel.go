@@ -2,6 +2,7 @@ package relay
 
 import (
 	"container/heap"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -16,6 +17,8 @@ type packet struct {
 	came  time.Duration
 	lane  *lane
 	span  *span
+	port  *net.UDPConn // where it came in
+	exit  *net.UDPConn // where it goes out
 	to    netip.AddrPort
 	bytes []byte
 }

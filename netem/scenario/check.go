@@ -110,6 +110,8 @@ func (r *reader) checkAction(s *Scenario, step *Step) {
 		r.checkProcesses(s, step.Line, a.Target)
 	case *Rekey:
 		r.checkProcesses(s, step.Line, a.Target)
+	case *Rebind:
+		r.checkTargets(s, step.Line, a.Target)
 	case *Partition:
 		switch {
 		case a.Shape == Ring && s.Replicas < 4:

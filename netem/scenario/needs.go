@@ -24,12 +24,13 @@ const (
 	CanCrash
 	CanDropMessages
 	CanRekey
+	CanRebind
 
 	CanAll Capabilities = 1<<iota - 1
 )
 
 var capabilityNames = [...]string{"delay", "loss", "duplicate", "reorder", "corrupt", "rate", "mtu",
-	"partition", "one-way", "pause", "crash", "message-type", "keys"}
+	"partition", "one-way", "pause", "crash", "message-type", "keys", "rebind"}
 
 // Without returns what is in c but not in other.
 func (c Capabilities) Without(other Capabilities) Capabilities { return c &^ other }
@@ -64,6 +65,8 @@ func (s *Scenario) Needs() Capabilities {
 			c |= CanDropMessages
 		case *Rekey:
 			c |= CanRekey
+		case *Rebind:
+			c |= CanRebind
 		case *Partition:
 			c |= CanPartition
 			if a.Shape == OneWay {

@@ -7,7 +7,7 @@ import (
 )
 
 // faults are the values of the key fault of a step.
-var faults = []string{"crash", "pause", "partition", "link", "drop", "rekey"}
+var faults = []string{"crash", "pause", "partition", "link", "drop", "rekey", "rebind"}
 
 func (r *reader) step(n ast.Node) Step {
 	s := Step{Line: lineOf(n)}
@@ -47,6 +47,10 @@ func (r *reader) step(n ast.Node) Step {
 		a := &Rekey{}
 		s.Action = a
 		fields = append(fields, need("target", r.target(&a.Target)))
+	case "rebind":
+		a := &Rebind{}
+		s.Action = a
+		fields = append(fields, need("target", r.target(&a.Target)), lasts)
 	case "":
 		s.Action = &Heal{}
 		if peek(n, "heal") == "" {

@@ -95,6 +95,9 @@ var bad = []struct{ name, text, want string }{
 	{"replica", head + "steps: [{at: 1s, fault: crash, target: replica:4}]\n", "there is no replica:4: the group has 3 replicas"},
 	{"crash of clients", head + "steps: [{at: 1s, fault: crash, target: clients}]\n", "only replicas can be crashed, paused or given keys"},
 	{"keys and kinds of messages", head + "steps: [{at: 1s, fault: drop, message: Commit}, {at: 1s, fault: rekey, target: primary}]\n", "drop and rekey do not go together"},
+	{"rebound replica", head + "steps:\n  - {at: 1s, fault: rebind, target: replica:4}\n", "test.yaml:8: there is no replica:4: the group has 3 replicas"},
+	{"rebound nobody", head + "steps:\n  - {at: 1s, fault: rebind, for: 1s}\n", "test.yaml:8"},
+	{"rebound links", head + "steps:\n  - {at: 1s, fault: rebind, target: clients, to: primary}\n", `test.yaml:8: unknown key "to"`},
 	{"fault", head + "steps:\n  - {at: 1s, fault: crsh, target: primary}\n", `test.yaml:8: unknown fault "crsh"; did you mean "crash"?`},
 	{"no fault", head + "steps: [{at: 1s, target: primary}]\n", "a step is a fault or a heal, and this is neither"},
 	{"both", head + "steps: [{at: 1s, heal: all, fault: pause, target: primary}]\n", "and this is both"},
@@ -265,6 +268,7 @@ func TestNeeds(t *testing.T) {
 		"steps: [{at: 1s, fault: crash, target: primary}]\n":                                scenario.CanCrash,
 		"steps: [{at: 1s, fault: pause, target: primary, for: 1s}]\n":                       scenario.CanPause,
 		"steps: [{at: 1s, fault: rekey, target: replica:1}]\n":                              scenario.CanRekey,
+		"steps: [{at: 1s, fault: rebind, target: clients}]\n":                               scenario.CanRebind,
 		"steps: [{at: 1s, fault: partition, shape: full, target: primary}]\n":               scenario.CanPartition,
 		"steps: [{at: 1s, fault: partition, shape: one-way, from: primary, to: backups}]\n": scenario.CanPartition | scenario.CanPartitionOneWay,
 	} {
@@ -272,7 +276,7 @@ func TestNeeds(t *testing.T) {
 			t.Errorf("%s needs %v, want %v", text, got, want)
 		}
 	}
-	if got := scenario.CanAll.String(); len(strings.Fields(got)) != 13 {
+	if got := scenario.CanAll.String(); len(strings.Fields(got)) != 14 {
 		t.Errorf("all capabilities are %s", got)
 	}
 	if got := (scenario.CanDelay | scenario.CanMTU).Without(scenario.CanDelay).String(); got != "mtu" {

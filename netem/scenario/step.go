@@ -52,7 +52,7 @@ const (
 var events = []Event{ViewChangeStarted, ViewStarted, Recovered, Crashed, Restarted, Healed}
 
 // An Action is what a step does: *Crash, *Pause, *Partition, *Change, *Drop,
-// *Rekey or *Heal.
+// *Rekey, *Rebind or *Heal.
 type Action interface{ String() string }
 
 // Crash ends processes at once, and with them their memory.
@@ -69,6 +69,12 @@ type Pause struct{ Target Target }
 // with, the second time the new one alone. A scenario with such a step is one of a group with keys,
 // in which the clients have both from the beginning.
 type Rekey struct{ Target Target }
+
+// Rebind gives sites other ports, as a NAT in front of each does that has forgotten its table: what
+// they send comes from a port that nobody has seen, and what is sent to the port of before is lost.
+// The configured port of a replica stays open beside it, by a standing rule of the NAT, without
+// which nobody could have found the replica. In the end all is as it was, and the other port is gone.
+type Rebind struct{ Target Target }
 
 // Change gives links another impairment on top of the present one.
 type Change struct {
@@ -97,6 +103,7 @@ func (c *Crash) String() string {
 
 func (p *Pause) String() string  { return fmt.Sprintf("pause %v", p.Target) }
 func (k *Rekey) String() string  { return fmt.Sprintf("next keys for %v", k.Target) }
+func (b *Rebind) String() string { return fmt.Sprintf("other ports for %v", b.Target) }
 func (c *Change) String() string { return fmt.Sprintf("links %v: %v", c.Where, &c.Impairment) }
 func (*Heal) String() string     { return "heal all" }
 

@@ -24,6 +24,7 @@ import (
 type Lab struct {
 	replicas, clients int
 	directions        map[scenario.Direction]*direction
+	rebound           int // times that a site was given another port
 }
 
 type direction struct {
@@ -31,12 +32,19 @@ type direction struct {
 	attached attached
 }
 
+const (
+	// ReplicaPort is the port of every replica.
+	ReplicaPort = 7000
+	// ProbePort is the port, at every site, of those who measure what the links do.
+	ProbePort = 7001
+)
+
 // prefix begins the name of everything that a Lab makes.
 const prefix = "vrlab"
 
 // NewLab returns the commands' author for so many sites.
 func NewLab(replicas, clients int) *Lab {
-	return &Lab{replicas, clients, make(map[scenario.Direction]*direction)}
+	return &Lab{replicas: replicas, clients: clients, directions: make(map[scenario.Direction]*direction)}
 }
 
 // Observer is the site from which all replicas can be seen.

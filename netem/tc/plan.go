@@ -32,6 +32,7 @@ type plan struct {
 	group    scenario.Group
 	dice     *rand.Rand
 	pending  []ending
+	rebound  []scenario.Site // that have another port than their own
 	out      strings.Builder
 }
 
@@ -94,7 +95,7 @@ func (p *plan) links(changed []scenario.Changed) {
 func (p *plan) peers() string {
 	var peers []string
 	for r := scenario.Site(1); int(r) <= p.scenario.Replicas; r++ {
-		peers = append(peers, fmt.Sprintf("%d=%v:7000", int(r), p.lab.Addr(r)))
+		peers = append(peers, fmt.Sprintf("%d=%v:%d", int(r), p.lab.Addr(r), ReplicaPort))
 	}
 	return strings.Join(peers, ",")
 }
@@ -123,11 +124,19 @@ func (p *plan) take(step scenario.Step, now time.Duration) {
 		for _, r := range a.Target.Sites(&p.group, p.dice) {
 			p.note("replace the --key-file of replica %d, and kill -HUP its process.", r)
 		}
+	case *scenario.Rebind:
+		sites := a.Target.Sites(&p.group, p.dice)
+		for _, s := range sites {
+			p.commands([]Command{p.lab.Rebind(s)})
+		}
+		p.rebound = append(p.rebound, sites...)
+		later(step.For, fmt.Sprintf("The end of: %v", a), func() { p.release(sites) })
 	case *scenario.Drop:
 		p.note("tc and nft do not know messages: only sim and relay do this.")
 	case *scenario.Heal:
 		p.pending = nil
 		p.links(p.net.Heal())
+		p.release(slices.Clone(p.rebound))
 		p.note("Let go on and start again whoever is not running.")
 	default:
 		id, changed := p.net.Begin(step.Action, &p.group, p.dice)
@@ -138,6 +147,14 @@ func (p *plan) take(step scenario.Step, now time.Duration) {
 			}
 		}
 		later(step.For, fmt.Sprintf("The end of: %v", step.Action), func() { p.links(p.net.End(id)) })
+	}
+}
+
+// release gives sites their own ports again.
+func (p *plan) release(sites []scenario.Site) {
+	for _, s := range sites {
+		p.commands([]Command{p.lab.Followed(s), p.lab.Release(s)})
+		p.rebound = slices.DeleteFunc(p.rebound, func(other scenario.Site) bool { return other == s })
 	}
 }
 
