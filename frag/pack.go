@@ -112,7 +112,7 @@ func (e *Endpoint) pack(now time.Duration, p *peer, may *allowance, out *Effects
 		b = b[:max(s.runs.padded(size+tail), e.resetSize())-tail]
 		clear(b[size:])
 	}
-	b = e.emitData(p, p.addr, room[:len(b)], size, flags, out)
+	b = e.emitData(p, p.reach(), room[:len(b)], size, flags, out)
 	if acks > head {
 		s.received.acknowledged()
 	}

@@ -50,6 +50,15 @@ func (e *Endpoint) arrive(now time.Duration, p *peer, token uint64) {
 	p.ready = true
 }
 
+// reach returns where the next datagram goes: to where the peer is. But the last of a probe goes to where
+// it belongs, for it may have moved for a while and be back, and say nothing because nothing arrives.
+func (p *peer) reach() netip.AddrPort {
+	if p.session.probes == 1 && p.home.IsValid() {
+		return p.home
+	}
+	return p.addr
+}
+
 // challenge sends a PATH_CHALLENGE, if one is wanted and may be sent. It is not sent again by
 // itself, and does not count as in flight: what it says of the new address says nothing of the old.
 func (e *Endpoint) challenge(now time.Duration, p *peer, out *Effects) {

@@ -159,6 +159,26 @@ func TestMoveIsProvenOnce(t *testing.T) {
 	})
 }
 
+// TestMoveBack: a peer that has moved is back where it belongs, and has nothing to say. Who has something
+// for it finds it there before the session is given up.
+func TestMoveBack(t *testing.T) {
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		l := newLabWith(t, 1, keys, 1, 2)
+		a, b := l.ends[0], l.ends[1]
+		l.connect(a, b)
+		home := b.addr
+		b.addr = addressOf(200)
+		b.Send(l.now, 1, 1, []byte("moved"))
+		l.run(time.Second, func() bool { s, _ := a.PeerStats(2); return s.Addr == b.addr })
+		b.addr = home
+		a.Send(l.now, 2, 1, []byte("are you there?"))
+		l.run(time.Second, func() bool { s, _ := a.PeerStats(2); return len(b.got) == 1 && s.Addr == home })
+		if s, _ := a.PeerStats(2); s.Sessions != 1 {
+			t.Errorf("it took %d sessions", s.Sessions)
+		}
+	})
+}
+
 // TestForgedPathResponse: a token that was not sent to the address proves nothing.
 func TestForgedPathResponse(t *testing.T) {
 	l := newLab(t, 1, 1, 2)
