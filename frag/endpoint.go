@@ -213,7 +213,7 @@ func (e *Endpoint) tick(now time.Duration, p *peer, out *Effects) bool {
 	}
 	if s.active {
 		s.expire(now, e, p)
-		e.challenge(now, p, out)
+		e.packPath(now, p, out)
 		e.packAll(now, p, out)
 		p.ready = false
 	}

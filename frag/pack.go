@@ -173,9 +173,6 @@ func (s *session) onPacked(now time.Duration, size, frames int, state sentState,
 // of a slot, or of lane 0 or 1.
 func (e *Endpoint) packFrames(p *peer, may *allowance, b []byte) (_ []byte, urgent bool) {
 	s := &p.session
-	if s.token != 0 && cap(b)-len(b) >= wire.PathFrameSize {
-		b, s.token = wire.AppendResponse(b, s.token), 0
-	}
 	urgentAllowed, bulkAllowed := s.allowed(may)
 	if urgentAllowed {
 		b, urgent = e.packSlots(p, b)

@@ -20,6 +20,12 @@ type move struct {
 	wanted bool   // one shall
 }
 
+// asked is a PATH_CHALLENGE that has not been answered; token 0 means none.
+type asked struct {
+	from  netip.AddrPort
+	token uint64
+}
+
 // heardFrom notes where the newest datagram of a session came from, and how long it was.
 func (e *Endpoint) heardFrom(p *peer, from netip.AddrPort, size int) {
 	s := &p.session
@@ -59,20 +65,33 @@ func (p *peer) reach() netip.AddrPort {
 	return p.addr
 }
 
-// challenge sends a PATH_CHALLENGE, if one is wanted and may be sent. It is not sent again by
-// itself, and does not count as in flight: what it says of the new address says nothing of the old.
-func (e *Endpoint) challenge(now time.Duration, p *peer, out *Effects) {
+// packPath packs the answer to a PATH_CHALLENGE, and a PATH_CHALLENGE if one is wanted and may be sent.
+// The answer goes to where it was asked for (RFC 9000, section 8.2.2): if both ends have moved, neither
+// gets what is sent to where it was. It is no longer than what asked for it.
+func (e *Endpoint) packPath(now time.Duration, p *peer, out *Effects) {
+	s := &p.session
+	if s.asked.token != 0 && s.sent.hasRoom() {
+		e.packPathFrame(now, p, s.asked.from, out, wire.AppendResponse, s.asked.token)
+		s.asked = asked{}
+	}
+	if s.move.wanted && s.move.credit >= e.resetSize() && s.sent.hasRoom() {
+		e.packPathFrame(now, p, s.move.to, out, wire.AppendChallenge, s.move.token)
+		s.move.wanted = false
+	}
+}
+
+// packPathFrame packs a datagram about an address. It is not sent again by itself, and does not count as
+// in flight: what it says of one address says nothing of another.
+func (e *Endpoint) packPathFrame(now time.Duration, p *peer, to netip.AddrPort, out *Effects, appendFrame func([]byte, uint64) []byte, token uint64) {
 	s := &p.session
 	size := e.resetSize()
-	if !s.move.wanted || s.move.credit < size || !s.sent.hasRoom() {
-		return
+	if to == s.move.to {
+		s.move.credit -= size
 	}
-	s.move.wanted = false
-	s.move.credit -= size
 	head, tail := s.seal.headAndTail()
 	b := out.arena.reserve(size)
-	frame := len(wire.AppendChallenge(b[:head], s.move.token))
+	frame := len(appendFrame(b[:head], token))
 	clear(b[frame:])
-	e.emitData(p, s.move.to, b[:size-tail], frame, wire.FlagImmediateAck, out)
+	e.emitData(p, to, b[:size-tail], frame, wire.FlagImmediateAck, out)
 	s.sent.add(now, size, 0, sentDone, false)
 }

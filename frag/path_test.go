@@ -179,6 +179,34 @@ func TestMoveBack(t *testing.T) {
 	})
 }
 
+// TestBothMoveBack: two peers that have both moved are back where they belong at the same time, so that
+// neither gets what the other sends to where it was.
+func TestBothMoveBack(t *testing.T) {
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		l := newLabWith(t, 1, keys, 1, 2)
+		a, b := l.ends[0], l.ends[1]
+		l.connect(a, b)
+		homes := [...]netip.AddrPort{a.addr, b.addr}
+		arrived := func() bool {
+			atA, _ := b.PeerStats(1)
+			atB, _ := a.PeerStats(2)
+			return atA.Addr == a.addr && atB.Addr == b.addr
+		}
+		a.addr = addressOf(200)
+		a.Send(l.now, 2, 1, []byte("moved"))
+		l.run(time.Second, arrived)
+		b.addr = addressOf(201)
+		b.Send(l.now, 1, 1, []byte("I, too"))
+		l.run(time.Second, arrived)
+		a.addr, b.addr = homes[0], homes[1]
+		a.Send(l.now, 2, 1, []byte("back"))
+		l.run(time.Second, func() bool { return len(b.got) == 2 && arrived() })
+		if s, _ := a.PeerStats(2); s.Sessions != 1 {
+			t.Errorf("it took %d sessions", s.Sessions)
+		}
+	})
+}
+
 // TestForgedPathResponse: a token that was not sent to the address proves nothing.
 func TestForgedPathResponse(t *testing.T) {
 	l := newLab(t, 1, 1, 2)

@@ -43,10 +43,10 @@ type session struct {
 	// ping: a PING is wanted if there is nothing else to send.
 	ping bool
 	// move is where the peer may be now. mute: its address is not proven yet, so that nothing is
-	// sent but to prove it. token is what a PATH_CHALLENGE of the peer wants back, or 0.
+	// sent but to prove it. asked is the newest PATH_CHALLENGE of the peer.
 	move  move
 	mute  bool
-	token uint64
+	asked asked
 	// askedAt is when something was sent last that asks for an acknowledgement.
 	askedAt time.Duration
 	// heardAt is when the peer was heard, silentFrom since when it owes us a sign of life.
@@ -91,7 +91,7 @@ func (e *Endpoint) beginSession(now time.Duration, p *peer, t *terms) {
 	s.reorder.begin()
 	s.lossAt, s.probes, s.backoff, s.ping = Never, 0, 0, true
 	s.askedAt, s.heardAt, s.silentFrom, s.packed = now, now, now, 0
-	s.move, s.mute, s.token = move{}, !t.proven, 0
+	s.move, s.mute, s.asked = move{}, !t.proven, asked{}
 	if t.proven {
 		p.addr = t.addr
 	}
@@ -179,7 +179,7 @@ func (e *Endpoint) onFrames(now time.Duration, p *peer, from netip.AddrPort, siz
 			e.drop(ReasonFrame)
 			return
 		}
-		if r := e.onFrame(now, p, &e.frame, out); r != 0 {
+		if r := e.onFrame(now, p, from, &e.frame, out); r != 0 {
 			e.drop(r)
 			e.onRefused(p, r)
 			return
@@ -216,7 +216,7 @@ func (e *Endpoint) onRefused(p *peer, r Reason) {
 	}
 }
 
-func (e *Endpoint) onFrame(now time.Duration, p *peer, f *wire.Frame, out *Effects) Reason {
+func (e *Endpoint) onFrame(now time.Duration, p *peer, from netip.AddrPort, f *wire.Frame, out *Effects) Reason {
 	switch f.Type {
 	case wire.FrameAck:
 		return e.onAck(now, p, &f.Ack)
@@ -225,7 +225,7 @@ func (e *Endpoint) onFrame(now time.Duration, p *peer, f *wire.Frame, out *Effec
 	case wire.FrameLatest:
 		e.onLatest(p, &f.Latest, out)
 	case wire.FrameChallenge:
-		p.session.token, p.ready = f.Token, true
+		p.session.asked, p.ready = asked{from, f.Token}, true
 	case wire.FrameResponse:
 		e.arrive(now, p, f.Token)
 	}
