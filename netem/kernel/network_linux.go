@@ -82,51 +82,61 @@ func (n *Network) Within(s scenario.Site, do func() error) error {
 func (n *Network) Set(changed ...scenario.Changed) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var were, are []scenario.Direction // those that have qdiscs
+	counts := make(map[scenario.Site]bool) // whether qdiscs of a sender do, before or after
 	for i := range changed {
 		d := changed[i].Direction
 		if n.survey.lanes[d] == nil {
 			return fmt.Errorf("there is no link from %d to %d", d.From, d.To)
 		}
-		if was := n.survey.settings(d); wantsQdiscs(&was) {
-			were = append(were, d)
-		}
-		if wantsQdiscs(&changed[i].Settings) {
-			are = append(are, d)
-		}
+		was := n.survey.settings(d)
+		counts[d.From] = counts[d.From] || wantsQdiscs(&was) || wantsQdiscs(&changed[i].Settings)
 	}
-	// What is sent while the kernel is asked for its counters may be counted or not, so it is in no
-	// span.
+	// What is sent while the kernel is at work may be counted or not, so it is in no span.
 	asked := now()
-	before := n.show(were)
-	for _, c := range n.lab.Set(changed...) {
+	commands := n.lab.Set(changed...)
+	for _, c := range commands {
+		if tc.IsBatched(c) {
+			continue
+		}
 		if _, err := c.Run(hurry); err != nil {
 			return err
 		}
 	}
-	after := n.show(are)
+	qdiscs := make(map[scenario.Site]counted)
+	for from, counts := range counts {
+		c, input, changes := n.lab.Batch(from, commands)
+		if changes == 0 && !counts {
+			continue
+		}
+		text, err := c.Feed(input, hurry)
+		if err != nil {
+			return err
+		}
+		before, after, _ := tc.ParseBatch(text) // what can not be shown is not there
+		qdiscs[from] = counted{before, after}
+	}
 	for _, c := range changed {
-		n.survey.set(c.Direction, before[c.Direction], span{settings: c.Settings, asked: asked, begin: now(), before: after[c.Direction]})
+		was, is := n.survey.settings(c.Direction), span{settings: c.Settings, asked: asked, begin: now()}
+		var last []tc.Qdisc
+		if wantsQdiscs(&was) {
+			last = n.of(c.Direction, qdiscs[c.From].before)
+		}
+		if wantsQdiscs(&is.settings) {
+			is.before = n.of(c.Direction, qdiscs[c.From].after)
+		}
+		n.survey.set(c.Direction, last, is)
 	}
 	return nil
 }
 
-// show returns the qdiscs of directions with their counters. What can not be shown is not there.
-func (n *Network) show(directions []scenario.Direction) map[scenario.Direction][]tc.Qdisc {
-	senders := make(map[scenario.Site][]tc.Qdisc)
-	out := make(map[scenario.Direction][]tc.Qdisc)
-	for _, d := range directions {
-		all, asked := senders[d.From]
-		if !asked {
-			if text, err := n.lab.Show(d.From).Run(hurry); err == nil {
-				all, _ = tc.ParseQdiscs(text)
-			}
-			senders[d.From] = all
-		}
-		for _, q := range all {
-			if q.Dev == n.lab.Device(d) {
-				out[d] = append(out[d], q)
-			}
+// counted are the qdiscs of a sender with their counters, before and after a change.
+type counted struct{ before, after []tc.Qdisc }
+
+// of returns the qdiscs of a direction among those of its sender.
+func (n *Network) of(d scenario.Direction, all []tc.Qdisc) (out []tc.Qdisc) {
+	for _, q := range all {
+		if q.Dev == n.lab.Device(d) {
+			out = append(out, q)
 		}
 	}
 	return out
@@ -168,7 +178,10 @@ func (n *Network) Measure(d scenario.Direction) (done []link.Counters, late []li
 	until := now()
 	var last []tc.Qdisc
 	if is := n.survey.settings(d); wantsQdiscs(&is) {
-		last = n.show([]scenario.Direction{d})[d]
+		if text, err := n.lab.Show(d.From).Run(hurry); err == nil {
+			all, _ := tc.ParseQdiscs(text) // what can not be shown is not there
+			last = n.of(d, all)
+		}
 	}
 	return n.survey.measure(d, until, last), nil
 }

@@ -10,10 +10,13 @@ import (
 
 // Run runs the command and returns what it prints. What it complains of is in the error. started, if
 // it is not nil, is told the process that runs it.
-func (c Command) Run(started func(pid int)) ([]byte, error) {
+func (c Command) Run(started func(pid int)) ([]byte, error) { return c.Feed("", started) }
+
+// Feed is Run for a command that reads.
+func (c Command) Feed(input string, started func(pid int)) ([]byte, error) {
 	cmd := exec.Command(c[0], c[1:]...)
 	var out, complaint bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &complaint
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &complaint
 	err := cmd.Start()
 	if err == nil {
 		if started != nil {

@@ -249,3 +249,31 @@ func TestDeviations(t *testing.T) {
 		t.Errorf("%v, want loss and reorder", d)
 	}
 }
+
+// TestBatch: a batch does what the commands of its sender do, and nothing else.
+func TestBatch(t *testing.T) {
+	l := tc.NewLab(3, 1)
+	s := link.Settings{Rate: link.Rate{Bits: 1_000_000, Queue: 16 << 10}}
+	commands := l.Set(
+		scenario.Changed{Direction: scenario.Direction{From: 1, To: 2}, Settings: s},
+		scenario.Changed{Direction: scenario.Direction{From: 2, To: 1}, Settings: s},
+		scenario.Changed{Direction: scenario.Direction{From: 1, To: 3}, Settings: link.Settings{Down: true}},
+	)
+	for from, want := range map[scenario.Site]string{
+		1: "qdisc show\nqdisc add dev to-r2 root handle 1: tbf rate 1000000bit burst 3028 limit 16384\nqdisc show\n",
+		2: "qdisc show\nqdisc add dev to-r1 root handle 1: tbf rate 1000000bit burst 3028 limit 16384\nqdisc show\n",
+		3: "qdisc show\nqdisc show\n",
+	} {
+		c, input, changes := l.Batch(from, commands)
+		if got := c.String(); got != fmt.Sprintf("tc -n vrlab-r%d -s -j -batch -", from) || input != want || changes != strings.Count(want, "\n")-2 {
+			t.Errorf("site %d: %q reads %q, %d changes; want %q", from, got, input, changes, want)
+		}
+	}
+	before, after, err := tc.ParseBatch([]byte("[]\n[{\"kind\":\"tbf\",\"dev\":\"to-r2\"}]\n"))
+	if err != nil || len(before) != 0 || len(after) != 1 || after[0].Dev != "to-r2" {
+		t.Errorf("before %v, after %v, %v", before, after, err)
+	}
+	if _, _, err := tc.ParseBatch([]byte("[]\n")); err == nil {
+		t.Error("half an answer was taken")
+	}
+}
