@@ -20,18 +20,24 @@ type allowance struct {
 	quantum int
 }
 
-// packAll packs what may go out now, and notes what keeps the rest back.
+// packAll packs what may go out now, a run of it at most, and notes what keeps the rest back. After
+// a run the caller comes back at once, having looked at what has arrived: on a fast path a window is
+// many runs, and what is urgent would wait for the making of all of them.
 func (e *Endpoint) packAll(now time.Duration, p *peer, out *Effects) {
 	s := &p.session
 	may := allowance{s.control.window(), s.control.pace(), s.control.quantum()}
 	s.runs.rest()
 	s.pacer.open(now, may.pace, may.quantum)
-	for e.pack(now, p, &may, out) {
+	full := s.sent.bytes + runBytesMax - s.path.size
+	for s.sent.bytes <= full && e.pack(now, p, &may, out) {
 	}
 	if s.pathTimer() <= now {
 		e.packPathProbe(now, p, out)
 	}
-	s.paceAt = Never
+	if s.paceAt = Never; s.sent.bytes > full {
+		s.paceAt = now
+		return
+	}
 	urgent, bulk := p.isWaiting()
 	room := may.window - s.sent.bytes
 	switch {

@@ -32,7 +32,8 @@ type session struct {
 	control controller
 	path    pathSize
 	pacer   pacer
-	// paceAt is when the pace lets something through; Never if nothing waits for that.
+	// paceAt is when the pace lets something through, or the next run may be packed; Never if nothing
+	// waits for that.
 	paceAt  time.Duration
 	reorder reordering
 	// lossAt is when the next datagram is lost if it is not acknowledged; Never if none is due.

@@ -150,3 +150,32 @@ func TestRefusals(t *testing.T) {
 		t.Error("refused at the bound")
 	}
 }
+
+// TestUrgentWaitsForOneRun: however much may be in flight, a Tick packs a run of it and is called
+// again at once, so that what has become urgent meanwhile goes before the rest.
+func TestUrgentWaitsForOneRun(t *testing.T) {
+	p := newPairWith(t, Config{FixedRate: rateMax})
+	for range 10 {
+		p.send(t, 3, text(1, 1<<20)) // until it is known how long datagrams may be
+	}
+	p.a.Send(p.now, 2, 3, text(1, 1<<20))
+	p.now += time.Second
+	p.a.Tick(p.now, &p.ab)
+	bytes := 0
+	for _, d := range p.ab.Datagrams {
+		bytes += len(d.Bytes)
+	}
+	if size := p.a.find(2).session.path.size; bytes > runBytesMax || bytes <= runBytesMax-size {
+		t.Errorf("%d bytes are packed at once", bytes)
+	}
+	if p.a.Deadline() != p.now+1 {
+		t.Errorf("the rest waits for %v", p.a.Deadline()-p.now)
+	}
+	p.ab.Reset()
+	p.a.Send(p.now, 2, 0, text(2, 64))
+	p.a.Tick(p.now+1, &p.ab)
+	p.b.Step(p.now+1, addressOf(1), p.ab.Datagrams[0].Bytes, &p.ba)
+	if len(p.ba.Messages) != 1 || len(p.ba.Messages[0].Bytes) != 64 {
+		t.Errorf("%d messages are in the first datagram behind the run", len(p.ba.Messages))
+	}
+}
