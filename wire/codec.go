@@ -69,6 +69,13 @@ type Decoder struct {
 	staleIncarnation   StaleIncarnation
 	probe              Probe
 	probeReply         ProbeReply
+	getManifest        GetManifest
+	manifest           Manifest
+	getBlocks          GetBlocks
+	blocks             Blocks
+	getPiece           GetPiece
+	piece              Piece
+	transferRefused    TransferRefused
 }
 
 // Decode decodes one whole message. What it returns, and every slice in it, is valid until the
@@ -146,6 +153,20 @@ func (d *Decoder) message(k Kind) Message {
 		return &d.probe
 	case KindProbeReply:
 		return &d.probeReply
+	case KindGetManifest:
+		return &d.getManifest
+	case KindManifest:
+		return &d.manifest
+	case KindGetBlocks:
+		return &d.getBlocks
+	case KindBlocks:
+		return &d.blocks
+	case KindGetPiece:
+		return &d.getPiece
+	case KindPiece:
+		return &d.piece
+	case KindTransferRefused:
+		return &d.transferRefused
 	}
 	return nil
 }

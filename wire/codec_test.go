@@ -70,6 +70,14 @@ func fill(t *rapid.T, v reflect.Value) {
 			*p = p.Append(body(t))
 		}
 		return
+	case *TransferRefusal:
+		*p = TransferRefusal(rapid.IntRange(int(TransferBusy), int(TransferFailed)).Draw(t, "refusal"))
+		return
+	case *Parts:
+		for range rapid.IntRange(0, 3).Draw(t, "parts") {
+			*p = p.Append(rapid.Uint32().Draw(t, "offset"), body(t))
+		}
+		return
 	case *Results:
 		for range rapid.IntRange(0, 3).Draw(t, "results") {
 			*p = p.Append(Outcome(rapid.IntRange(int(OutcomeDone), int(OutcomeGap)).Draw(t, "outcome")), body(t))
@@ -92,6 +100,8 @@ func fill(t *rapid.T, v reflect.Value) {
 		v.SetBool(rapid.Bool().Draw(t, "flag"))
 	case reflect.Uint8:
 		v.SetUint(uint64(rapid.Byte().Draw(t, "byte")))
+	case reflect.Uint32:
+		v.SetUint(uint64(rapid.Uint32().Draw(t, "number")))
 	case reflect.Uint64:
 		v.SetUint(number.Draw(t, "number"))
 	default:
@@ -120,6 +130,14 @@ func canonical(m Message) any {
 			empty = x.Len() == 0 && x.Size() == 0
 		case *Results:
 			empty = x.Len() == 0 && x.Size() == 0
+		case *Parts:
+			empty = x.Len() == 0 && x.Size() == 0
+		case *[]Chunk:
+			empty = len(*x) == 0
+		case *[]Block:
+			empty = len(*x) == 0
+		case *[]Run:
+			empty = len(*x) == 0
 		}
 		if empty {
 			field.SetZero()
@@ -199,6 +217,15 @@ func badMessages() []badMessage {
 		{"fewer commands than there are", counted(encode(&Request{Commands: Commands{}.Append(nil)}), 0, 4), ErrFields},
 		{"commands without number", counted(encode(&Request{}), 1<<32-1), ErrFields},
 		{"entries without number", counted(encode(&Prepare{}), 1<<32-1), ErrFields},
+		{"too many chunks", encode(&Manifest{Chunks: make([]Chunk, ManifestMax+1)}), ErrFields},
+		{"too many blocks", encode(&Blocks{Blocks: make([]Block, BlocksMax+1)}), ErrFields},
+		{"too many runs", encode(&GetPiece{Runs: make([]Run, BlocksMax+1)}), ErrFields},
+		{"too many parts", encode(&Piece{Parts: emptyParts(BlocksMax + 1)}), ErrFields},
+		{"part too long", encode(&Piece{Parts: Parts{}.Append(0, make([]byte, ChunkMax+1))}), ErrFields},
+		{"more parts than there are", counted(encode(&Piece{}), 1), ErrFields},
+		{"blocks without number", counted(encode(&Blocks{}), 1<<32-1), ErrFields},
+		{"transfer refused without a reason", encode(&TransferRefused{}), ErrFields},
+		{"transfer refused for an unknown reason", encode(&TransferRefused{Why: TransferFailed + 1}), ErrFields},
 		{"results without number", counted(encode(&Reply{}), 1<<32-1), ErrFields},
 	}
 }
@@ -238,7 +265,19 @@ func boundMessages() map[string]Message {
 		"result":   &Reply{Results: Results{}.Append(OutcomeGap, long)},
 		"entry":    &Log{Entries: Entries{}.Append(&Entry{Kind: EntryRegister, Body: long})},
 		"no entry": &Log{},
+		"chunks":   &Manifest{Chunks: make([]Chunk, ManifestMax)},
+		"blocks":   &Blocks{Blocks: make([]Block, BlocksMax)},
+		"runs":     &GetPiece{Runs: make([]Run, BlocksMax)},
+		"parts":    &Piece{Parts: emptyParts(BlocksMax)},
+		"part":     &Piece{Parts: Parts{}.Append(0, make([]byte, ChunkMax))},
 	}
+}
+
+func emptyParts(n int) (parts Parts) {
+	for range n {
+		parts = parts.Append(0, nil)
+	}
+	return parts
 }
 
 func TestBounds(t *testing.T) {

@@ -109,6 +109,12 @@ func (c *coder) cookie(p *Cookie, name, doc string) {
 	}
 }
 
+func (c *coder) digest(p *Digest, name, doc string) {
+	if !c.raw(p[:]) {
+		c.note(name, "digest", doc, *p)
+	}
+}
+
 // raw encodes or decodes bytes as they are. It tells whether the mode is one of these.
 func (c *coder) raw(p []byte) bool {
 	switch c.mode {
@@ -204,6 +210,49 @@ func (c *coder) run(count *int, raw *[]byte, length func([]byte, int) int) {
 		return
 	}
 	*count, *raw = int(n), c.take(size)
+}
+
+// A listOf describes lists of items of one size that are counted by a u32.
+type listOf[T any] struct {
+	name    string
+	highest int // number of items
+	size    int // of an item, in bytes
+	append  func([]byte, *T) []byte
+	read    func([]byte) T
+}
+
+func list[T any](c *coder, p *[]T, l *listOf[T], name, doc string) {
+	switch c.mode {
+	case encoding:
+		c.buf = binary.LittleEndian.AppendUint32(c.buf, uint32(len(*p)))
+		for i := range *p {
+			c.buf = l.append(c.buf, &(*p)[i])
+		}
+	case decoding:
+		*p = (*p)[:0]
+		b := c.take(4)
+		if b == nil {
+			return
+		}
+		n := binary.LittleEndian.Uint32(b)
+		if n > uint32(l.highest) {
+			c.bad = true
+			return
+		}
+		for b = c.take(l.size * int(n)); len(b) > 0; b = b[l.size:] {
+			*p = append(*p, l.read(b))
+		}
+	default:
+		c.note(name, l.name, doc, len(*p))
+	}
+}
+
+func (c *coder) parts(p *Parts, name, doc string) {
+	if c.mode == encoding || c.mode == decoding {
+		c.run(&p.count, &p.raw, partsLen)
+		return
+	}
+	c.note(name, "parts", doc, p.count)
 }
 
 func (c *coder) entries(p *Entries, name, doc string) {

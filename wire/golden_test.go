@@ -61,6 +61,10 @@ var items = map[string]struct{ count, item string }{
 	"entries":  {"u32", "u64 view, u8 kind, u64 client, u64 session, u64 request, u64 acked, u32 length, bytes body"},
 	"commands": {"u32", "u32 length, bytes body"},
 	"results":  {"u32", "u8 outcome, u32 length, bytes body"},
+	"chunks":   {"u32", "digest digest, u32 length"},
+	"blocks":   {"u32", "u64 hash, u32 length"},
+	"runs":     {"u32", "u32 offset, u32 length"},
+	"parts":    {"u32", "u32 offset, u32 length, bytes body"},
 }
 
 // annotate writes a message in hexadecimal, a field a line. It finds the fields by their types
@@ -97,7 +101,7 @@ type annotator struct {
 
 // field writes the next field and returns its value if it is a number.
 func (a *annotator) field(kind, name, doc string) uint64 {
-	size, ok := map[string]int{"u8": 1, "flag": 1, "u32": 4, "u64": 8, "cluster": 16, "bytes": int(a.last)}[kind]
+	size, ok := map[string]int{"u8": 1, "flag": 1, "u32": 4, "u64": 8, "cluster": 16, "digest": 16, "bytes": int(a.last)}[kind]
 	if !ok || size > len(a.left) {
 		a.t.Fatalf("field %s of type %s: %d bytes of %d", name, kind, size, len(a.left))
 	}

@@ -29,9 +29,16 @@ const (
 	KindStaleIncarnation
 	KindProbe
 	KindProbeReply
+	KindGetManifest
+	KindManifest
+	KindGetBlocks
+	KindBlocks
+	KindGetPiece
+	KindPiece
+	KindTransferRefused
 
 	// KindMax is the highest kind.
-	KindMax = KindProbeReply
+	KindMax = KindTransferRefused
 )
 
 var kindNames = [...]string{
@@ -59,6 +66,13 @@ var kindNames = [...]string{
 	KindStaleIncarnation:   "StaleIncarnation",
 	KindProbe:              "Probe",
 	KindProbeReply:         "ProbeReply",
+	KindGetManifest:        "GetManifest",
+	KindManifest:           "Manifest",
+	KindGetBlocks:          "GetBlocks",
+	KindBlocks:             "Blocks",
+	KindGetPiece:           "GetPiece",
+	KindPiece:              "Piece",
+	KindTransferRefused:    "TransferRefused",
 }
 
 func (k Kind) String() string { return name(kindNames[:], int(k), "kind") }
@@ -104,6 +118,13 @@ func (*RecoveringToo) Kind() Kind      { return KindRecoveringToo }
 func (*StaleIncarnation) Kind() Kind   { return KindStaleIncarnation }
 func (*Probe) Kind() Kind              { return KindProbe }
 func (*ProbeReply) Kind() Kind         { return KindProbeReply }
+func (*GetManifest) Kind() Kind        { return KindGetManifest }
+func (*Manifest) Kind() Kind           { return KindManifest }
+func (*GetBlocks) Kind() Kind          { return KindGetBlocks }
+func (*Blocks) Kind() Kind             { return KindBlocks }
+func (*GetPiece) Kind() Kind           { return KindGetPiece }
+func (*Piece) Kind() Kind              { return KindPiece }
+func (*TransferRefused) Kind() Kind    { return KindTransferRefused }
 
 // A Header is in front of every message.
 type Header struct {

@@ -187,6 +187,67 @@ type PeerReport struct {
 	Sent, Lost, Again uint64
 }
 
+// ---- transfer of a state (section 5)
+
+// GetManifest asks for a part of the manifest of a checkpoint: of the one at Op or, if that is 0,
+// of one at MinOp or above that the source chooses.
+type GetManifest struct {
+	MinOp OpNumber
+	Op    OpNumber
+	Part  uint64
+}
+
+// Manifest is part number Part of a manifest: what the checkpoint is, and which chunks it consists
+// of. All parts but the last have ManifestMax chunks. Root is over all of it.
+type Manifest struct {
+	Op      OpNumber
+	Chain   Chain
+	Epoch   EpochNumber
+	Members []Member
+	Total   uint64
+	Count   uint64
+	Root    Digest
+	Part    uint64
+	Chunks  []Chunk
+}
+
+// GetBlocks asks which blocks a chunk consists of.
+type GetBlocks struct {
+	Op    OpNumber
+	Chunk uint64
+}
+
+// Blocks answers GetBlocks.
+type Blocks struct {
+	Op     OpNumber
+	Chunk  uint64
+	Blocks []Block
+}
+
+// GetPiece asks for runs of bytes of a chunk.
+type GetPiece struct {
+	Op    OpNumber
+	Chunk uint64
+	Runs  []Run
+}
+
+// Piece answers GetPiece: the bytes of each run, in the same order.
+type Piece struct {
+	Op    OpNumber
+	Chunk uint64
+	Parts Parts
+}
+
+// TransferRefused answers what a source does not give: a chunk, or the manifest if Chunk is
+// NoChunk. Newest is the newest checkpoint that the sender has.
+type TransferRefused struct {
+	Op          OpNumber
+	Chunk       uint64
+	Why         TransferRefusal
+	RetryMillis uint64
+	Newest      OpNumber
+}
+
 func (*Register) walk(*coder) {}
 
 func (m *Registered) walk(c *coder) {
@@ -312,4 +373,53 @@ func (m *ProbeReply) walk(c *coder) {
 	c.members(&m.Members, "members", "the configuration, empty if not known")
 	c.reports(&m.Peers, "peers", "what the sender knows of the other members")
 	number(c, &m.ClientCount, "clients", "open client sessions")
+}
+
+func (m *GetManifest) walk(c *coder) {
+	number(c, &m.MinOp, "min", "an older checkpoint is of no use")
+	number(c, &m.Op, "n", "op-number of the checkpoint, 0 to let the source choose")
+	number(c, &m.Part, "part", "the part that is wanted, from 0")
+}
+
+func (m *Manifest) walk(c *coder) {
+	number(c, &m.Op, "n", "op-number of the checkpoint")
+	number(c, &m.Chain, "chain", "chain of that op")
+	number(c, &m.Epoch, "epoch", "epoch-number as of that op")
+	c.members(&m.Members, "members", "the configuration as of that op, in order")
+	number(c, &m.Total, "total", "bytes of the checkpoint")
+	number(c, &m.Count, "count", "chunks of the checkpoint")
+	c.digest(&m.Root, "root", "digest of the whole manifest")
+	number(c, &m.Part, "part", "number of this part, from 0")
+	list(c, &m.Chunks, &chunkList, "chunks", "the chunks from number part · ManifestMax on")
+}
+
+func (m *GetBlocks) walk(c *coder) {
+	number(c, &m.Op, "n", "op-number of the checkpoint")
+	number(c, &m.Chunk, "chunk", "number of the chunk, from 0")
+}
+
+func (m *Blocks) walk(c *coder) {
+	number(c, &m.Op, "n", "op-number of the checkpoint")
+	number(c, &m.Chunk, "chunk", "number of the chunk")
+	list(c, &m.Blocks, &blockList, "blocks", "the blocks of the chunk, in order")
+}
+
+func (m *GetPiece) walk(c *coder) {
+	number(c, &m.Op, "n", "op-number of the checkpoint")
+	number(c, &m.Chunk, "chunk", "number of the chunk, from 0")
+	list(c, &m.Runs, &runList, "runs", "the bytes that are wanted, in order")
+}
+
+func (m *Piece) walk(c *coder) {
+	number(c, &m.Op, "n", "op-number of the checkpoint")
+	number(c, &m.Chunk, "chunk", "number of the chunk")
+	c.parts(&m.Parts, "parts", "the runs that were asked for")
+}
+
+func (m *TransferRefused) walk(c *coder) {
+	number(c, &m.Op, "n", "op-number of the checkpoint, as in the request")
+	number(c, &m.Chunk, "chunk", "number of the chunk, all ones if the manifest was asked for")
+	octet(c, &m.Why, TransferBusy, TransferFailed, "refused", "see the table of values")
+	number(c, &m.RetryMillis, "retry", "when to ask again, in ms from now")
+	number(c, &m.Newest, "newest", "op-number of the sender's newest checkpoint, 0 if it has none")
 }

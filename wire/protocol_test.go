@@ -68,9 +68,9 @@ func typesTable() string {
 	s.WriteString("| type | bytes |\n|---|---|\n" +
 		"| u8, u16, u32, u64 | an unsigned integer of 1, 2, 4 or 8 bytes |\n" +
 		"| flag | a u8 that is 0 or 1 |\n" +
-		"| cluster, cookie | 16 bytes |\n" +
+		"| cluster, cookie, digest | 16 bytes |\n" +
 		"| bytes | as many as a length in front of them says |\n")
-	for _, name := range []string{"members", "reports", "entries", "commands", "results"} {
+	for _, name := range []string{"members", "reports", "entries", "commands", "results", "chunks", "blocks", "runs", "parts"} {
 		fmt.Fprintf(&s, "| %s | a %s that counts, and so many times: %s |\n", name, items[name].count, items[name].item)
 	}
 	return s.String()
@@ -87,6 +87,7 @@ func valuesTable() string {
 		{"`outcome` of a result", outcomeNames[:]},
 		{"`why` of a Refused", refusalNames[:]},
 		{"`status` of a ProbeReply", statusNames[:]},
+		{"`refused` of a TransferRefused", transferRefusalNames[:]},
 	} {
 		var meanings []string
 		for i, name := range v.names {
@@ -106,9 +107,12 @@ func boundsTable() string {
 | CommandMax | %d | bytes of a body: a command, a result, an entry |
 | MembersMax | %d | items of a list of members or reports |
 | ReplicaMax | %d | a replica's number |
+| ManifestMax | %d | items of a list of chunks |
+| BlocksMax | %d | items of a list of blocks, runs or parts |
+| ChunkMax | %d | bytes of a body in a list of parts |
 | DatagramBase | %d | bytes of a datagram that every path carries |
 | DatagramMax | %d | bytes of a datagram |
 | SingleMax | %d | bytes of a message that one DATA frame carries whole |
 | LatestMax | %d | bytes of a message in a slot |
-`, MessageMax, CommandMax, MembersMax, uint64(ReplicaMax), DatagramBase, DatagramMax, SingleMax, LatestMax)
+`, MessageMax, CommandMax, MembersMax, uint64(ReplicaMax), ManifestMax, BlocksMax, ChunkMax, DatagramBase, DatagramMax, SingleMax, LatestMax)
 }

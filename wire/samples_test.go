@@ -46,6 +46,14 @@ var sampleMessages = []Message{
 	&ProbeReply{Seq: 5, Status: StatusNormal, LastNormal: 7, Op: 43, Commit: 41, Applied: 40, GroupLost: true,
 		Members: sampleGroup, Peers: []PeerReport{{ID: 1, Op: 40, HeardMicros: 10_000, RTTMicros: 150, Sent: 4_000, Lost: 6, Again: 7}, {ID: 3, HeardMicros: 1<<64 - 1}},
 		ClientCount: 1},
+	&GetManifest{MinOp: 30, Op: 40, Part: 1},
+	&Manifest{Op: 40, Chain: 0xcafe_d00d_0000_0028, Epoch: 1, Members: sampleGroup, Total: 70_000, Count: 2, Root: Digest{0x12, 15: 0x34}, Part: 0,
+		Chunks: []Chunk{{Digest{0xaa, 15: 0x01}, 65_000}, {Digest{0xbb, 15: 0x02}, 5_000}}},
+	&GetBlocks{Op: 40, Chunk: 1},
+	&Blocks{Op: 40, Chunk: 1, Blocks: []Block{{0x0102_0304_0506_0708, 1_100}, {0xf1f2_f3f4_f5f6_f7f8, 3_900}}},
+	&GetPiece{Op: 40, Chunk: 1, Runs: []Run{{0, 3}, {1_100, 2}}},
+	&Piece{Op: 40, Chunk: 1, Parts: Parts{}.Append(0, []byte("abc")).Append(1_100, []byte("de"))},
+	&TransferRefused{Op: 40, Chunk: NoChunk, Why: TransferPreparing, RetryMillis: 500, Newest: 40},
 }
 
 func sample(k Kind) Message { return sampleMessages[k-1] }

@@ -197,6 +197,24 @@ func plain(t *testing.T, v reflect.Value) any {
 		for o, body, ok := x.Next(); ok; o, body, ok = x.Next() {
 			list = append(list, object{{"outcome", o}, {"length", len(body)}, {"body", digits(body)}})
 		}
+	case Digest:
+		return x.String()
+	case []Chunk:
+		for _, c := range x {
+			list = append(list, object{{"digest", c.Digest.String()}, {"length", c.Length}})
+		}
+	case []Block:
+		for _, b := range x {
+			list = append(list, object{{"hash", decimal(b.Hash)}, {"length", b.Length}})
+		}
+	case []Run:
+		for _, r := range x {
+			list = append(list, object{{"offset", r.Offset}, {"length", r.Length}})
+		}
+	case Parts:
+		for offset, body, ok := x.Next(); ok; offset, body, ok = x.Next() {
+			list = append(list, object{{"offset", offset}, {"length", len(body)}, {"body", digits(body)}})
+		}
 	default:
 		switch v.Kind() {
 		case reflect.Uint64:

@@ -23,13 +23,14 @@ const (
 	toReplica machine = 1 << iota
 	toClient
 	toOperator
+	toTransfer
 )
 
 // The lanes. Lane 0 is free: what is most urgent is in slots, which go before all lanes.
 const (
 	lanePrepare frag.Lane = 1 // what commits are waiting for
 	laneClient  frag.Lane = 2
-	laneBulk    frag.Lane = 3 // old parts of the log
+	laneBulk    frag.Lane = 3 // old parts of the log, and whole states
 )
 
 var routes = [wire.KindMax + 1]route{
@@ -57,6 +58,13 @@ var routes = [wire.KindMax + 1]route{
 	wire.KindStaleIncarnation:   {slot: true, to: toReplica},
 	wire.KindProbe:              {slot: true, to: toReplica},
 	wire.KindProbeReply:         {slot: true, to: toClient | toOperator},
+	wire.KindGetManifest:        {lane: laneBulk, to: toTransfer},
+	wire.KindManifest:           {lane: laneBulk, to: toTransfer},
+	wire.KindGetBlocks:          {lane: laneBulk, to: toTransfer},
+	wire.KindBlocks:             {lane: laneBulk, to: toTransfer},
+	wire.KindGetPiece:           {lane: laneBulk, to: toTransfer},
+	wire.KindPiece:              {lane: laneBulk, to: toTransfer},
+	wire.KindTransferRefused:    {lane: laneBulk, to: toTransfer},
 }
 
 // A Reason is why a host dropped a message. All of them count as loss to the machines.
@@ -118,6 +126,9 @@ func (h *Host) hand(now time.Duration, header *wire.Header, m wire.Message, out 
 	}
 	if to&toOperator != 0 {
 		h.operator.Step(now, header, m, &out.protocol)
+	}
+	if to&toTransfer != 0 {
+		h.drop(ReasonNoMachine)
 	}
 }
 

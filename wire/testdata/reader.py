@@ -27,6 +27,7 @@ def rows(part):
 
 
 BOUNDS = {name: int(value) for name, value, _ in rows("bounds")}
+ITEMS = {kind: name for name, _, of in rows("bounds") if of.startswith("items of a list of ") for kind in re.split(", | or ", of[19:])}
 VALUES = {what.split("`")[0]: {int(n) for n in re.findall(r"\d+", meanings)} for what, meanings in rows("values")}
 LISTS = {name: re.match(r"a (u\d+) that counts, and so many times: (.*)", text) for name, text in rows("types")}
 KINDS = {int(n): name for n, name in re.findall(r"^#### (\d+) (\w+)$", PAGE, re.M)}
@@ -56,14 +57,14 @@ class Reader:
     def number(self, kind):
         return int.from_bytes(self.take(int(kind[1:]) // 8), "little")
 
-    def fields(self, layout):
-        """Fields of (name, type); bytes are as long as the field before them says."""
+    def fields(self, layout, body="CommandMax"):
+        """Fields of (name, type); bytes are as long as the field before them says, and at most a bound."""
         found, last = {}, 0
         for name, kind in layout:
             if kind == "bytes":
-                self.need(last <= BOUNDS["CommandMax"])
+                self.need(last <= BOUNDS[body])
                 value = text(self.take(last))
-            elif kind in ("cluster", "cookie"):
+            elif kind in ("cluster", "cookie", "digest"):
                 value = self.take(16).hex()
             elif kind in LISTS and LISTS[kind]:
                 value = self.items(*LISTS[kind].groups(), kind)
@@ -77,9 +78,9 @@ class Reader:
 
     def items(self, count, layout, kind):
         n = self.number(count)
-        self.need(count != "u8" or n <= BOUNDS["MembersMax"])
+        self.need(kind not in ITEMS or n <= BOUNDS[ITEMS[kind]])
         pairs = [part.split(" ")[::-1] for part in layout.split(", ")]
-        return [self.fields(pairs) for _ in range(n)]
+        return [self.fields(pairs, "ChunkMax" if kind == "parts" else "CommandMax") for _ in range(n)]
 
     def end(self):
         self.need(not self.data)
