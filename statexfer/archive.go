@@ -1,0 +1,140 @@
+package statexfer
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"slices"
+
+	"vrnode/wire"
+)
+
+// An archive is what a spool holds.
+type archive struct {
+	spool Spool
+	// slots are what is in each slot; a Length of 0 means nothing.
+	slots []wire.Chunk
+	// index tells the slot of a chunk.
+	index map[wire.Digest]uint32
+	// chunks, total, blocks and first are of the state that was written out: its chunks in order, the
+	// blocks of all of them, and the number of the first block of each chunk.
+	chunks []wire.Chunk
+	total  uint64
+	blocks []wire.Block
+	first  []uint32
+	// places are the same blocks sorted by hash, if the state is to be compared with another.
+	places []place
+	// old are the slots that places are in.
+	old []bool
+}
+
+// A place is where a block is: slot, offset in the chunk and length in one number.
+type place struct {
+	hash uint64
+	at   uint64
+}
+
+const (
+	placeBits = 20 // of offset and length
+	placeMask = 1<<placeBits - 1
+)
+
+func placeOf(hash uint64, slot uint32, offset, length int) place {
+	return place{hash, uint64(slot)<<(2*placeBits) | uint64(offset)<<placeBits | uint64(length)}
+}
+
+func (p place) slot() uint32 { return uint32(p.at >> (2 * placeBits)) }
+func (p place) offset() int  { return int(p.at >> placeBits & placeMask) }
+func (p place) length() int  { return int(p.at & placeMask) }
+
+var errTooLong = errors.New("statexfer: the state is longer than StateMax")
+
+// scan finds out what is in the spool of an earlier run.
+func scan(s Spool) (*archive, error) {
+	size, err := s.Size()
+	if err != nil {
+		return nil, err
+	}
+	a := &archive{spool: s, index: map[wire.Digest]uint32{}}
+	buffer := make([]byte, ChunkMax)
+	for slot := uint32(0); slot < slotsMax && slotAt(slot) < size; slot++ {
+		c, ok := checkSlot(s, slot, buffer)
+		if _, twice := a.index[c.Digest]; !ok || twice {
+			c = wire.Chunk{}
+		} else {
+			a.index[c.Digest] = slot
+		}
+		a.slots = append(a.slots, c)
+	}
+	return a, nil
+}
+
+// write adds a state to the archive, in slots that are free. A chunk that is there already is not
+// written again.
+func (a *archive) write(state io.WriterTo) error {
+	free := uint32(0)
+	cutter := NewCutter(func(b []byte, blocks []wire.Block) error {
+		if a.total += uint64(len(b)); a.total > StateMax {
+			return errTooLong
+		}
+		c := wire.Chunk{Digest: digestOf(b), Length: uint32(len(b))}
+		if _, there := a.index[c.Digest]; !there {
+			for int(free) < len(a.slots) && a.slots[free].Length > 0 {
+				free++
+			}
+			if int(free) == len(a.slots) {
+				a.slots = append(a.slots, wire.Chunk{})
+			}
+			if err := writeSlot(a.spool, free, c, b); err != nil {
+				return err
+			}
+			a.slots[free], a.index[c.Digest] = c, free
+		}
+		a.chunks = append(a.chunks, c)
+		a.first = append(a.first, uint32(len(a.blocks)))
+		a.blocks = append(a.blocks, blocks...)
+		return nil
+	})
+	if _, err := state.WriteTo(cutter); err != nil {
+		return err
+	}
+	return cutter.Close()
+}
+
+// blocksOf returns the blocks of a chunk.
+func (a *archive) blocksOf(chunk int) []wire.Block {
+	if chunk+1 < len(a.first) {
+		return a.blocks[a.first[chunk]:a.first[chunk+1]]
+	}
+	return a.blocks[a.first[chunk]:]
+}
+
+// compare makes the places of all blocks.
+func (a *archive) compare() {
+	a.places = make([]place, 0, len(a.blocks))
+	for i, c := range a.chunks {
+		slot, offset := a.index[c.Digest], 0
+		for _, b := range a.blocksOf(i) {
+			a.places = append(a.places, placeOf(b.Hash, slot, offset, int(b.Length)))
+			offset += int(b.Length)
+		}
+	}
+	a.blocks, a.first = nil, nil
+	a.old = make([]bool, len(a.slots))
+	for _, p := range a.places {
+		a.old[p.slot()] = true
+	}
+	slices.SortFunc(a.places, func(x, y place) int { return cmp.Or(cmp.Compare(x.hash, y.hash), cmp.Compare(x.at, y.at)) })
+}
+
+// isOld tells whether a slot must stay what it is, because places are in it.
+func (a *archive) isOld(slot uint32) bool { return int(slot) < len(a.old) && a.old[slot] }
+
+// find returns where a block may be. Only the digest of the chunk tells whether it is the same.
+func (a *archive) find(b wire.Block) (place, bool) {
+	at, found := slices.BinarySearchFunc(a.places, b.Hash, func(p place, hash uint64) int { return cmp.Compare(p.hash, hash) })
+	if !found || a.places[at].length() != int(b.Length) {
+		return place{}, false
+	}
+	return a.places[at], true
+}

@@ -1,0 +1,144 @@
+package statexfer
+
+import (
+	"io"
+	"time"
+
+	"vrnode/wire"
+)
+
+// A Job is work that takes long: it reads, writes, cuts and hashes. The runtime calls Run once, in
+// whatever thread is not that of the protocol, and then Done once, in that of the protocol. Jobs may
+// run in any order and at the same time.
+type Job interface {
+	Run()
+	// Done gives the outcome to the machine that wanted it.
+	Done(now time.Duration, out *Effects)
+	// IsLong tells that Run goes through a whole state; no other job should wait behind it.
+	IsLong() bool
+}
+
+// A fillJob makes an archive: of what is in a spool, and of a state.
+type fillJob struct {
+	open    func() (Spool, error) // nil: spool is open
+	spool   Spool
+	state   io.WriterTo // nil: none
+	compare bool        // the state is to be compared with another
+	archive *archive
+	root    Manifest // for a source: all but its chunks and root is given
+	err     error
+	done    func(now time.Duration, j *fillJob, out *Effects)
+}
+
+func (j *fillJob) Run() {
+	if j.open != nil {
+		if j.spool, j.err = j.open(); j.err != nil {
+			return
+		}
+	}
+	if j.archive, j.err = scan(j.spool); j.err != nil || j.state == nil {
+		return
+	}
+	if j.err = j.archive.write(j.state); j.err != nil {
+		return
+	}
+	if j.compare {
+		j.archive.compare()
+		return
+	}
+	j.root.Chunks, j.root.Total = j.archive.chunks, j.archive.total
+	j.root.Root = j.root.digest()
+}
+
+func (j *fillJob) Done(now time.Duration, out *Effects) { j.done(now, j, out) }
+
+func (*fillJob) IsLong() bool { return true }
+
+// A readJob reads runs of a chunk for a target.
+type readJob struct {
+	source *Source
+	busy   bool
+	// archive and to are nil after the end of what they were for.
+	archive *served
+	to      wire.Peer
+	spool   Spool
+	slot    uint32
+	chunk   uint64
+	runs    []wire.Run
+	buffer  []byte
+	parts   wire.Parts
+	err     error
+}
+
+func (j *readJob) Run() {
+	first, last := j.runs[0], j.runs[len(j.runs)-1]
+	b := j.buffer[:last.Offset+last.Length-first.Offset]
+	if j.err = readSlot(j.spool, j.slot, int(first.Offset), b); j.err != nil {
+		return
+	}
+	j.parts = j.parts.Reset()
+	for _, r := range j.runs {
+		j.parts = j.parts.Append(r.Offset, b[r.Offset-first.Offset:][:r.Length])
+	}
+}
+
+func (j *readJob) Done(now time.Duration, out *Effects) { j.source.read(now, j, out) }
+
+func (*readJob) IsLong() bool { return false }
+
+// A storeJob completes a chunk with blocks of the old state, and writes it into a slot if it is what
+// it should be.
+type storeJob struct {
+	target *Target
+	spool  Spool
+	slot   uint32
+	chunk  wire.Chunk
+	copies []copied
+	buffer []byte
+	wrong  bool
+	err    error
+	// fetch is what the job is for, and round the manifest that it belongs to.
+	fetch *fetch
+	round uint64
+}
+
+// A copied is a run of bytes of the old state that belongs into a chunk.
+type copied struct {
+	slot             uint32
+	from, to, length int
+}
+
+func (j *storeJob) Run() {
+	b := j.buffer[:j.chunk.Length]
+	for _, c := range j.copies {
+		if j.err = readSlot(j.spool, c.slot, c.from, b[c.to:c.to+c.length]); j.err != nil {
+			return
+		}
+	}
+	if j.wrong = digestOf(b) != j.chunk.Digest; j.wrong {
+		return
+	}
+	j.err = writeSlot(j.spool, j.slot, j.chunk, b)
+}
+
+func (j *storeJob) Done(now time.Duration, out *Effects) { j.target.stored(now, j, out) }
+
+func (*storeJob) IsLong() bool { return false }
+
+// A closeJob closes a spool that nobody uses any more.
+type closeJob struct {
+	spool Spool
+	done  func(now time.Duration, out *Effects)
+}
+
+// Run ignores the error of Close: there is nobody who could do anything about it, and what is left
+// of the spool is found by the next run.
+func (j *closeJob) Run() { _ = j.spool.Close() }
+
+func (j *closeJob) Done(now time.Duration, out *Effects) {
+	if j.done != nil {
+		j.done(now, out)
+	}
+}
+
+func (*closeJob) IsLong() bool { return false }

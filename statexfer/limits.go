@@ -1,0 +1,91 @@
+package statexfer
+
+import (
+	"math"
+	"time"
+
+	"vrnode/wire"
+)
+
+// Never is the Deadline of a machine that waits for nothing.
+const Never = time.Duration(math.MaxInt64)
+
+// Sizes, in bytes. How a checkpoint is cut follows from them, so all replicas must have the same.
+const (
+	// StateMax bounds a checkpoint. A source refuses to write out a longer one.
+	StateMax = 16 << 30
+	// ChunkMax bounds a chunk and BlockMax a block; where the next one would make it longer, it ends.
+	ChunkMax = wire.ChunkMax
+	BlockMax = 64 << 10
+	// A block of less than blockMin bytes goes on, if the next record fits; with one of blockLong or
+	// more it does not. In between it is the hash of the record that decides, one in blockEvery.
+	blockMin   = 512
+	blockLong  = 4 * blockMin
+	blockEvery = 4
+	// A chunk of less than chunkMin bytes goes on likewise; then one block in chunkEvery ends it.
+	chunkMin   = 32 << 10
+	chunkEvery = 32
+	// ChunksMax bounds the chunks of a checkpoint: all but the last have chunkMin bytes or more.
+	ChunksMax = StateMax/chunkMin + 1
+	// partsMax bounds the parts of a manifest.
+	partsMax = (ChunksMax + wire.ManifestMax - 1) / wire.ManifestMax
+)
+
+// What a source does at once. At each of these bounds it refuses, and says when to come again.
+const (
+	// transfersMax bounds the targets that a source serves.
+	transfersMax = 4
+	// readsMax bounds the pieces that are being read for one target.
+	readsMax = piecesMax
+	// archivesMax bounds the checkpoints that are written out.
+	archivesMax = 2
+	// leaseTime is how long a target that asks for nothing keeps its place, and archiveKeep how long
+	// a checkpoint that nobody asks for stays: as long as a process may take to start again.
+	leaseTime   = 10 * time.Second
+	archiveKeep = time.Minute
+)
+
+// When to come again.
+const (
+	retryBusy      = 500 * time.Millisecond
+	retryPreparing = 200 * time.Millisecond
+	retryNotYet    = time.Second
+	retryFailed    = 5 * time.Second
+	retryPiece     = 50 * time.Millisecond
+	// retryMost bounds what a target believes of it.
+	retryMost = 10 * time.Second
+)
+
+// What a target does at once. What is above a bound waits for its turn.
+const (
+	// piecesMax bounds the chunks that are asked of one source, fetchesMax those that are under way
+	// in all. Each has a buffer of ChunkMax.
+	piecesMax  = 32
+	fetchesMax = 4 * piecesMax
+	// slotsMax bounds the slots of a spool: an old state, a new one, and what is under way.
+	slotsMax = 2*ChunksMax + fetchesMax
+)
+
+// The patience of a target.
+const (
+	// manifestPatience is how long a part of a manifest may take.
+	manifestPatience = 5 * time.Second
+	// A piece may take patienceTimes as long as pieces of its source usually do, within bounds.
+	patienceTimes = 8
+	patienceLeast = 3 * time.Second
+	patienceMost  = 30 * time.Second
+	// answerGood is what an answer may take. If it takes longer, less is asked for at a time: what
+	// waits in a queue on the way would be lost with its source.
+	answerGood = 500 * time.Millisecond
+	// A silent source is left alone for silencePause, one that sent something wrong for wrongPause,
+	// and twice as long each time up to wrongPauseMost.
+	silencePause   = 2 * time.Second
+	wrongPause     = 10 * time.Second
+	wrongPauseMost = 2 * time.Minute
+	// chooseAfter is how long no source that has the checkpoint is heard before another is chosen.
+	chooseAfter = 10 * time.Second
+	// failurePause is how long a target rests when its own spool or the restoring failed.
+	failurePause = 5 * time.Second
+	// rateEvery is how often the rate is measured.
+	rateEvery = time.Second
+)
