@@ -69,7 +69,7 @@ func (c *Cutter) endBlock() {
 	hash := xxhash.Sum64(block)
 	c.blocks = append(c.blocks, wire.Block{Hash: hash, Length: uint32(len(block))})
 	c.begin = len(c.buf)
-	if c.begin >= chunkMin && hash%chunkEvery == 0 || len(c.blocks) == wire.BlocksMax {
+	if c.begin >= chunkMin && hash%chunkEvery < uint64(len(block)) || len(c.blocks) == wire.BlocksMax {
 		c.endChunk(c.begin)
 	}
 }

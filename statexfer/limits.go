@@ -22,9 +22,10 @@ const (
 	blockMin   = 512
 	blockLong  = 4 * blockMin
 	blockEvery = 4
-	// A chunk of less than chunkMin bytes goes on likewise; then one block in chunkEvery ends it.
+	// A chunk of less than chunkMin bytes goes on likewise; then the hash of the block decides, once in
+	// chunkEvery bytes.
 	chunkMin   = 32 << 10
-	chunkEvery = 32
+	chunkEvery = 48 << 10
 	// ChunksMax bounds the chunks of a checkpoint: all but the last have chunkMin bytes or more.
 	ChunksMax = StateMax/chunkMin + 1
 	// partsMax bounds the parts of a manifest.

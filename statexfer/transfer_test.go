@@ -291,52 +291,44 @@ func TestNeedRises(t *testing.T) {
 	}
 }
 
-// The path is so slow that several checkpoints come while one is fetched. The first is kept until it
-// is there; what has changed since then is less, and so on.
+// The path is so slow that several checkpoints come while one is fetched. It is kept until it is
+// there; then less has changed than in all, and the next transfer takes less time, until what is
+// missing is in the log.
 func TestSlowerThanGrowth(t *testing.T) {
+	const every, share, logKeeps = 500 * time.Millisecond, 0.02, 2
 	w := newWorld(t, 1, 3)
-	w.Rate.Bits = 20e6
-	state := newTable(1, 8000, 1000)
-	op := wire.OpNumber(10)
-	offer := func() {
-		w.offer(op, state, 1, 2)
-		state = state.change(uint64(op), 0.004)
-		op += 10
-	}
-	offer()
-	states := map[wire.OpNumber]table{10: state}
+	w.Rate.Bits = 8e6
+	n := w.node(3)
+	var states []table // the checkpoint at op i+1 is of states[i]
 	var grow func()
-	grow = func() { // every half a second, and a transfer of all takes longer than three
-		states[op] = state
-		offer()
-		w.at(w.now+500*time.Millisecond, grow)
+	grow = func() {
+		state := newTable(1, 8000, 1000)
+		if len(states) > 0 {
+			state = states[len(states)-1].change(uint64(len(states)), share)
+		}
+		states = append(states, state)
+		w.offer(wire.OpNumber(len(states)), state, 1, 2)
+		w.at(w.now+every, grow)
 	}
-	states[op-10] = newTable(1, 8000, 1000)
-	w.at(500*time.Millisecond, grow)
-
-	var old table
-	for round := 1; ; round++ {
-		n := w.node(3)
-		n.events, n.ready = nil, nil
-		begin := op
-		if old == nil {
-			w.need(3, op-10, nil, 1, 2)
-		} else {
-			w.need(3, op-10, old, 1, 2)
-		}
+	grow()
+	var old io.WriterTo
+	behind := []int{}
+	for done := false; !done; {
+		n.events = nil
+		w.need(3, wire.OpNumber(len(states)), old, 1, 2)
 		w.until(time.Minute, "restored", func() bool { return n.has(EventRestored) && n.phase == PhaseIdle })
-		got := n.ready.Op
-		if !bytes.Equal(n.restored, states[got].bytes()) {
-			t.Fatalf("round %d: not the state of %d", round, got)
+		state := states[n.ready.Op-1]
+		if !bytes.Equal(n.restored, state.bytes()) {
+			t.Fatalf("what was restored is not the state of %d", n.ready.Op)
 		}
-		old = states[got]
-		t.Logf("round %d: from %d to %d, %d bytes moved", round, begin, op, n.Progress(w.now).Moved)
-		if op-got <= 20 { // the log has the rest
-			return
+		old = state
+		behind = append(behind, len(states)-int(n.ready.Op))
+		if done = behind[len(behind)-1] <= logKeeps; !done && len(behind) == 5 {
+			t.Fatalf("the transfers ended so many checkpoints behind: %v", behind)
 		}
-		if round == 5 {
-			t.Fatalf("still %d ops behind", op-got)
-		}
+	}
+	if behind[0] <= logKeeps {
+		t.Errorf("the first ended %d checkpoints behind, which shows nothing", behind[0])
 	}
 }
 
@@ -365,7 +357,7 @@ func TestStorm(t *testing.T) {
 
 // Of a state that differs in one key of a hundred, no more than three percent move, all told.
 func TestOnePercent(t *testing.T) {
-	state := newTable(1, 40_000, 1024)
+	state := newTable(1, 20_000, 1024)
 	size := len(state.bytes())
 	w := newWorld(t, 1, 3)
 	w.offer(10, state, 1, 2)
@@ -468,13 +460,19 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// Two members with different states at an op are a fault of the service. It is told.
+// Two members with different states at an op are a fault of the service. It is told, and what is
+// fetched is one of them.
 func TestDifferentRoot(t *testing.T) {
 	state := newTable(1, 2000, 1000)
 	w := newWorld(t, 1, 3)
+	w.Rate.Bits = 20e6
 	w.offer(10, state, 1)
 	w.offer(10, state.change(1, 0.01), 2)
-	w.tamper = func(from, _ *node, _ wire.Message) bool { return from.peer != 2 || w.now > 3*time.Millisecond }
-	n := w.need(3, 10, nil, 1, 2)
+	n := w.need(3, 10, nil, 1)
+	w.until(time.Minute, "chosen", func() bool { return n.has(EventChosen) })
+	w.need(3, 10, nil, 1, 2)
 	w.mustRestore(n, 10, state)
+	if !n.has(EventDifferentRoot) || w.node(2).Stats().Pieces > 0 {
+		t.Errorf("%v, and %d pieces of the other", n.events, w.node(2).Stats().Pieces)
+	}
 }

@@ -8,8 +8,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
-	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"vrnode/netem/link"
 	"vrnode/wire"
@@ -74,7 +75,7 @@ func (t table) bytes() []byte {
 
 // A world is sources and targets with links between them, in virtual time.
 type world struct {
-	t     testing.TB
+	t     rapid.TB
 	seed  uint64
 	now   time.Duration
 	nodes []*node
@@ -129,7 +130,7 @@ func (d *diskOf) WriteAt(b []byte, at int64) (int, error) {
 	return d.Memory.WriteAt(b, at)
 }
 
-func newWorld(t testing.TB, seed uint64, peers int) *world {
+func newWorld(t rapid.TB, seed uint64, peers int) *world {
 	w := &world{t: t, seed: seed, links: map[[2]wire.Peer]*link.Link{}, jobTime: 50 * time.Microsecond}
 	w.Delay.Mean = 200 * time.Microsecond
 	w.Rate = link.Rate{Bits: 1e9, Queue: 64 << 20}
@@ -186,6 +187,9 @@ func (w *world) need(p wire.Peer, minOp wire.OpNumber, old io.WriterTo, donors .
 func (w *world) collect(n *node) {
 	run := n.run
 	for _, e := range n.out.Messages {
+		if int(e.To) > len(w.nodes) {
+			continue
+		}
 		var encoder wire.Encoder
 		w.send(n, w.node(e.To), encoder.Append(nil, &e.Header, e.Message))
 	}
