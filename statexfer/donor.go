@@ -46,7 +46,7 @@ func (t *Target) setDonors() {
 	for _, peer := range t.need.Donors {
 		d := t.donor(peer)
 		if d == nil {
-			d = &donor{peer: peer, window: 2, usual: time.Second, penalty: wrongPause}
+			d = &donor{peer: peer, window: 2, usual: usualFirst, penalty: wrongPause}
 		}
 		if peer != t.cfg.Self && !slices.Contains(donors, d) {
 			donors = append(donors, d)
@@ -212,7 +212,7 @@ func (t *Target) expire(now time.Duration, out *Effects) {
 		if d.until <= now {
 			d.until = 0
 		}
-		if d.waiting && d.askedAt+manifestPatience <= now {
+		if d.waiting && d.askedAt+d.patience() <= now {
 			t.silent(now, d, out)
 		}
 	}
@@ -230,13 +230,23 @@ func (t *Target) expire(now time.Duration, out *Effects) {
 			d.window = max(1, d.window/2)
 		}
 	}
-	if t.manifest != nil && !t.choosing && t.phase == PhaseFetching && t.missing > 0 && t.heard+chooseAfter <= now {
-		t.choose(now)
+	if t.phase == PhaseFetching && t.manifest != nil && !t.choosing && t.missing > 0 {
+		patience := time.Duration(chooseAfter)
+		for _, d := range t.donors {
+			if d.has {
+				patience = max(patience, chooseAfter+d.patience())
+			}
+		}
+		if t.heard+patience <= now {
+			t.choose(now)
+		}
 	}
 }
 
 func (t *Target) silent(now time.Duration, d *donor, out *Effects) {
 	out.Events = append(out.Events, Event{Kind: EventSilent, Op: t.op(), Peer: d.peer})
+	// It may be the path that is slow: then the next answer is in time.
+	d.usual = min(2*d.usual, patienceMost)
 	t.leave(d, now+silencePause)
 }
 
@@ -246,7 +256,7 @@ func (t *Target) expires() time.Duration {
 	for _, d := range t.donors {
 		switch {
 		case d.waiting:
-			at = min(at, d.askedAt+manifestPatience)
+			at = min(at, d.askedAt+d.patience())
 		case d.until > 0 && !d.gone:
 			at = min(at, d.until)
 		}
@@ -268,7 +278,7 @@ func (d *donor) patience() time.Duration {
 func (d *donor) answered(now time.Duration, f *fetch) {
 	took := now - f.asked
 	d.heard = now
-	d.usual = (7*d.usual + took) / 8
+	d.usual += (took - d.usual) / patienceTimes
 	if took <= answerGood {
 		d.window = min(d.window+1, piecesMax)
 	} else {

@@ -28,8 +28,6 @@ const (
 	chunkEvery = 48 << 10
 	// ChunksMax bounds the chunks of a checkpoint: all but the last have chunkMin bytes or more.
 	ChunksMax = StateMax/chunkMin + 1
-	// partsMax bounds the parts of a manifest.
-	partsMax = (ChunksMax + wire.ManifestMax - 1) / wire.ManifestMax
 )
 
 // What a source does at once. At each of these bounds it refuses, and says when to come again.
@@ -43,7 +41,7 @@ const (
 	// leaseTime is how long a target that asks for nothing keeps its place, and archiveKeep how long
 	// a checkpoint that nobody asks for stays: as long as a process may take to start again.
 	leaseTime   = 10 * time.Second
-	archiveKeep = time.Minute
+	archiveKeep = 2 * time.Minute
 )
 
 // When to come again.
@@ -69,12 +67,12 @@ const (
 
 // The patience of a target.
 const (
-	// manifestPatience is how long a part of a manifest may take.
-	manifestPatience = 5 * time.Second
-	// A piece may take patienceTimes as long as pieces of its source usually do, within bounds.
+	// An answer may take patienceTimes as long as those of its source usually do, within bounds. The
+	// first may take patienceTimes usualFirst.
+	usualFirst    = 500 * time.Millisecond
 	patienceTimes = 8
-	patienceLeast = 3 * time.Second
-	patienceMost  = 30 * time.Second
+	patienceLeast = 2 * time.Second
+	patienceMost  = time.Minute
 	// answerGood is what an answer may take. If it takes longer, less is asked for at a time: what
 	// waits in a queue on the way would be lost with its source.
 	answerGood = 500 * time.Millisecond
@@ -83,7 +81,8 @@ const (
 	silencePause   = 2 * time.Second
 	wrongPause     = 10 * time.Second
 	wrongPauseMost = 2 * time.Minute
-	// chooseAfter is how long no source that has the checkpoint is heard before another is chosen.
+	// chooseAfter is how long no source that has the checkpoint is heard, beyond what it may take to
+	// answer, before another one is chosen.
 	chooseAfter = 10 * time.Second
 	// failurePause is how long a target rests when its own spool or the restoring failed.
 	failurePause = 5 * time.Second

@@ -476,3 +476,30 @@ func TestDifferentRoot(t *testing.T) {
 		t.Errorf("%v, and %d pieces of the other", n.events, w.node(2).Stats().Pieces)
 	}
 }
+
+// A path on which a chunk takes longer than the first patience is not given up: what is asked twice
+// is little.
+func TestSlowPath(t *testing.T) {
+	state := newTable(1, 600, 1000)
+	w := newWorld(t, 1, 2)
+	w.Rate.Bits = 60e3
+	w.offer(10, state, 1)
+	n := w.need(2, 10, nil, 1)
+	w.mustRestore(n, 10, state)
+	if moved := w.moved; moved > 2*len(state.bytes()) {
+		t.Errorf("%d bytes moved for %d", moved, len(state.bytes()))
+	}
+}
+
+// Jobs may take long, at both ends.
+func TestSlowJobs(t *testing.T) {
+	state := newTable(1, 1000, 1000)
+	w := newWorld(t, 1, 3)
+	w.jobTime = 1500 * time.Millisecond
+	w.offer(10, state, 1, 2)
+	n := w.need(3, 10, state.change(1, 0.2), 1, 2)
+	w.mustRestore(n, 10, state)
+	if n.has(EventSilent) || n.has(EventWrong) {
+		t.Errorf("%v", n.events)
+	}
+}

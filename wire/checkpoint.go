@@ -12,7 +12,7 @@ const (
 	// ChunkMax bounds a chunk, in bytes.
 	ChunkMax = 128 << 10
 	// ManifestMax bounds the chunks of one part of a manifest.
-	ManifestMax = 32 << 10
+	ManifestMax = 8 << 10
 	// BlocksMax bounds the blocks of a chunk, and with them the runs that can be asked for.
 	BlocksMax = 512
 	// NoChunk is the Chunk of a TransferRefused that refuses a manifest.

@@ -1,0 +1,387 @@
+package statexfer
+
+import (
+	"errors"
+	"io"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"vrnode/wire"
+)
+
+// A bench is a source that gives the checkpoint 10 and what it has said, without a network.
+type bench struct {
+	t testing.TB
+	*Source
+	out Effects
+}
+
+func newBench(t testing.TB, state io.WriterTo) *bench {
+	b := &bench{t: t, Source: NewSource(SourceConfig{Self: 1, Open: func() (Spool, error) { return &Memory{}, nil }})}
+	b.Offer(checkpoint(10, state))
+	b.say(2, &wire.GetManifest{Op: 10})
+	b.work(0)
+	b.out.Reset()
+	return b
+}
+
+// say has a target say something, and returns the answer to it, or nil.
+func (b *bench) say(from wire.Peer, m wire.Message) wire.Message {
+	b.out.Messages = b.out.Messages[:0]
+	b.Step(0, &wire.Header{From: from}, m, &b.out)
+	if len(b.out.Messages) == 0 {
+		return nil
+	}
+	return b.out.Messages[0].Message
+}
+
+// work runs all jobs.
+func (b *bench) work(now time.Duration) {
+	for _, j := range slices.Clone(b.out.Jobs) {
+		j.Run()
+		j.Done(now, &b.out)
+	}
+	b.out.Jobs = b.out.Jobs[:0]
+}
+
+func (b *bench) mustRefuse(m wire.Message, why wire.TransferRefusal) {
+	b.t.Helper()
+	if r, ok := m.(*wire.TransferRefused); !ok || r.Why != why {
+		b.t.Fatalf("%+v, want a refusal: %v", m, why)
+	}
+}
+
+func TestSourceReadsAreBounded(t *testing.T) {
+	b := newBench(t, newTable(1, 1000, 1000))
+	get := &wire.GetPiece{Op: 10, Chunk: 0, Runs: []wire.Run{{Offset: 0, Length: 5}}}
+	for range readsMax {
+		if m := b.say(2, get); m != nil {
+			t.Fatalf("%+v before it was read", m)
+		}
+	}
+	b.mustRefuse(b.say(2, get), wire.TransferBusy)
+	if m := b.say(3, get); m != nil {
+		t.Errorf("another target was told %+v", m)
+	}
+	b.out.Messages = b.out.Messages[:0]
+	b.work(0)
+	if len(b.out.Messages) != readsMax+1 {
+		t.Errorf("%d pieces", len(b.out.Messages))
+	}
+	b.mustRefuse(b.say(2, get), wire.TransferBusy) // the pieces are still on loan
+	b.out.Reset()
+	if m := b.say(2, get); m != nil {
+		t.Errorf("%+v after Reset", m)
+	}
+}
+
+func TestSourcePlacesAreBounded(t *testing.T) {
+	b := newBench(t, newTable(1, 10, 1000))
+	for p := wire.Peer(2); p < 2+transfersMax; p++ {
+		if _, ok := b.say(p, &wire.GetManifest{Op: 10}).(*wire.Manifest); !ok {
+			t.Fatalf("%v has no place", p)
+		}
+	}
+	late := wire.Peer(2 + transfersMax)
+	for _, m := range []wire.Message{&wire.GetManifest{}, &wire.GetBlocks{Op: 10}, &wire.GetPiece{Op: 10}} {
+		b.mustRefuse(b.say(late, m), wire.TransferBusy)
+	}
+	if b.Transfers() != transfersMax || b.Oldest() != 10 {
+		t.Errorf("%d transfers, the oldest of %d", b.Transfers(), b.Oldest())
+	}
+	b.Tick(leaseTime-1, &b.out)
+	b.mustRefuse(b.say(late, &wire.GetManifest{}), wire.TransferBusy)
+	b.Tick(leaseTime, &b.out)
+	if _, ok := b.say(late, &wire.GetManifest{}).(*wire.Manifest); !ok || b.Transfers() != 1 {
+		t.Error("places are not free when nobody comes back")
+	}
+}
+
+func TestSourceArchivesAreBounded(t *testing.T) {
+	state := newTable(1, 10, 1000)
+	b := newBench(t, state)
+	b.Offer(checkpoint(20, state))
+	b.mustRefuse(b.say(3, &wire.GetManifest{Op: 20}), wire.TransferPreparing)
+	b.work(0)
+	b.Offer(checkpoint(30, state))
+	b.mustRefuse(b.say(4, &wire.GetManifest{Op: 30}), wire.TransferBusy)
+	if m, ok := b.say(4, &wire.GetManifest{MinOp: 15}).(*wire.Manifest); !ok || m.Op != 20 {
+		t.Errorf("%+v: the one that is there would have done", m)
+	}
+	b.mustRefuse(b.say(4, &wire.GetManifest{MinOp: 31}), wire.TransferNotYet)
+	b.mustRefuse(b.say(4, &wire.GetManifest{Op: 31}), wire.TransferNotYet)
+	b.mustRefuse(b.say(4, &wire.GetManifest{Op: 25}), wire.TransferGone)
+	b.mustRefuse(b.say(4, &wire.GetPiece{Op: 25}), wire.TransferGone)
+	b.Tick(leaseTime, &b.out) // both archives are unused, and stay for those who start again
+	if len(b.archives) != archivesMax {
+		t.Fatalf("%d archives", len(b.archives))
+	}
+	b.mustRefuse(b.say(4, &wire.GetManifest{Op: 30}), wire.TransferPreparing)
+	b.work(0)
+	if m, ok := b.say(4, &wire.GetManifest{Op: 30}).(*wire.Manifest); !ok || m.Root == (wire.Digest{}) {
+		t.Errorf("%+v", m)
+	}
+	b.mustRefuse(b.say(4, &wire.GetPiece{Op: 10}), wire.TransferGone)
+}
+
+func TestSourceIgnores(t *testing.T) {
+	b := newBench(t, newTable(1, 10, 1000))
+	run := func(offset, length uint32) wire.Run { return wire.Run{Offset: offset, Length: length} }
+	malformed := []wire.Message{
+		&wire.GetManifest{Op: 10, Part: 1}, &wire.GetBlocks{Op: 10, Chunk: 1}, &wire.GetPiece{Op: 10, Chunk: 1<<64 - 1},
+		&wire.GetPiece{Op: 10}, &wire.GetPiece{Op: 10, Runs: []wire.Run{run(0, 0)}},
+		&wire.GetPiece{Op: 10, Runs: []wire.Run{run(5, 5), run(9, 1)}},
+		&wire.GetPiece{Op: 10, Runs: []wire.Run{run(0, 10*1008+1)}}, &wire.GetPiece{Op: 10, Runs: []wire.Run{run(1<<32-1, 1<<32-1)}},
+	}
+	for _, m := range malformed {
+		if answer := b.say(2, m); answer != nil {
+			t.Errorf("%+v was answered with %+v", m, answer)
+		}
+	}
+	if n := b.Ignored(ReasonMalformed); n != uint64(len(malformed)) {
+		t.Errorf("%d of %d are malformed", n, len(malformed))
+	}
+	b.say(2, &wire.Commit{})
+	b.say(1, &wire.GetManifest{})
+	b.say(wire.ClientPeer(1<<20, 0), &wire.GetManifest{})
+	if b.Ignored(ReasonNotForUs) != 1 || b.Ignored(ReasonStranger) != 2 {
+		t.Errorf("%v", b.ignored)
+	}
+}
+
+// What a source does for a piece does not allocate.
+func TestPieceAllocates(t *testing.T) {
+	b := newBench(t, newTable(1, 1000, 1000))
+	h := &wire.Header{From: 2}
+	get := &wire.GetPiece{Op: 10, Chunk: 1, Runs: []wire.Run{{Offset: 0, Length: 5000}, {Offset: 9000, Length: 1}}}
+	blocks := &wire.GetBlocks{Op: 10, Chunk: 1}
+	if n := testing.AllocsPerRun(100, func() {
+		b.Step(0, h, get, &b.out)
+		b.Step(0, h, blocks, &b.out)
+		for _, j := range b.out.Jobs {
+			j.Run()
+			j.Done(0, &b.out)
+		}
+		b.out.Reset()
+	}); n != 0 {
+		t.Errorf("a piece takes %v allocations", n)
+	}
+}
+
+// A target that has warmed up allocates next to nothing for a piece.
+func TestTargetAllocates(t *testing.T) {
+	b := newBench(t, newTable(1, 30_000, 1000))
+	target := NewTarget(TargetConfig{Self: 2, Open: func() (Spool, error) { return &Memory{slots: make([][]byte, 0, 1000)}, nil }})
+	var out Effects
+	target.Start(0, Need{Donors: []wire.Peer{1}}, &out)
+	var before, after runtime.MemStats
+	chunks, mallocs := 0, uint64(0)
+	for rounds := 0; target.phase != PhaseRestoring; rounds++ {
+		if rounds == 10_000 {
+			t.Fatalf("no end: %+v", target.Progress(0))
+		}
+		jobs := append([]Job(nil), out.Jobs...)
+		var said [][]byte
+		for _, e := range out.Messages {
+			said = append(said, new(wire.Encoder).Append(nil, &e.Header, e.Message))
+		}
+		out.Reset()
+		for _, j := range jobs {
+			j.Run()
+			j.Done(0, &out)
+		}
+		for _, text := range said {
+			h, m, err := new(wire.Decoder).Decode(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Step(0, h, m, &b.out)
+			b.work(0)
+			for _, answer := range b.out.Messages {
+				if p, ok := answer.Message.(*wire.Piece); ok && target.Progress(0).Percent() >= 50 {
+					runtime.ReadMemStats(&before)
+					target.Step(0, &wire.Header{From: 1}, p, &out)
+					runtime.ReadMemStats(&after)
+					chunks++
+					mallocs += after.Mallocs - before.Mallocs
+					continue
+				}
+				target.Step(0, &wire.Header{From: 1}, answer.Message, &out)
+			}
+			b.out.Reset()
+		}
+	}
+	if chunks < 100 || mallocs > uint64(chunks) {
+		t.Errorf("%d allocations for %d pieces", mallocs, chunks)
+	}
+}
+
+// A manifest of several parts comes part by part, and counts as a whole.
+func TestManifestOfParts(t *testing.T) {
+	m := Manifest{Op: 10, Chain: 1, Members: []wire.Member{{ID: 1, Incarnation: 1}}}
+	for i := range 2*wire.ManifestMax + 5 {
+		m.Chunks = append(m.Chunks, wire.Chunk{Digest: wire.Digest{byte(i), byte(i >> 8), byte(i >> 16)}, Length: 40_000})
+		m.Total += 40_000
+	}
+	m.Root = m.digest()
+	for _, c := range []struct {
+		name   string
+		change func(part *wire.Manifest)
+		right  bool
+	}{
+		{"right", func(*wire.Manifest) {}, true},
+		{"a digest", func(p *wire.Manifest) { p.Chunks[3].Digest[7]++ }, false},
+		{"a length", func(p *wire.Manifest) { p.Chunks[3].Length++ }, false},
+		{"lengths that cancel out", func(p *wire.Manifest) { p.Chunks[3].Length++; p.Chunks[2].Length-- }, false},
+		{"no length", func(p *wire.Manifest) { p.Chunks[3].Length = 0 }, false},
+		{"the op", func(p *wire.Manifest) { p.Op++ }, false},
+		{"the chain", func(p *wire.Manifest) { p.Chain++ }, false},
+		{"the epoch", func(p *wire.Manifest) { p.Epoch++ }, false},
+		{"a member", func(p *wire.Manifest) { p.Members = []wire.Member{{ID: 2, Incarnation: 1}} }, false},
+		{"the total", func(p *wire.Manifest) { p.Total++ }, false},
+		{"too long", func(p *wire.Manifest) { p.Total = StateMax + 1 }, false},
+		{"too many", func(p *wire.Manifest) { p.Count = ChunksMax + 1 }, false},
+		{"a chunk less", func(p *wire.Manifest) { p.Chunks = p.Chunks[1:] }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			target := NewTarget(TargetConfig{Self: 2, Open: func() (Spool, error) { return &Memory{}, nil }})
+			var out Effects
+			target.Start(0, Need{MinOp: 5, Donors: []wire.Peer{1}}, &out)
+			for part := uint64(0); part < parts(uint64(len(m.Chunks))) && target.meter.wrong == 0; part++ {
+				last := out.Messages[len(out.Messages)-1].Message.(*wire.GetManifest)
+				if last.Part != part || part > 0 && last.Op == 0 {
+					t.Fatalf("%+v, want part %d", last, part)
+				}
+				var answer wire.Manifest
+				m.part(part, &answer)
+				answer.Chunks = slices.Clone(answer.Chunks)
+				c.change(&answer)
+				target.Step(0, &wire.Header{From: 1}, &answer, &out)
+			}
+			if chosen := target.manifest != nil; chosen != c.right || (target.meter.wrong == 0) != c.right {
+				t.Errorf("chosen: %v, wrong: %d", chosen, target.meter.wrong)
+			}
+		})
+	}
+}
+
+func TestTargetIgnores(t *testing.T) {
+	target := NewTarget(TargetConfig{Self: 2, Open: func() (Spool, error) { return &Memory{}, nil }})
+	var out Effects
+	say := func(from wire.Peer, m wire.Message, want Reason) {
+		t.Helper()
+		before := target.Ignored(want)
+		target.Step(0, &wire.Header{From: from}, m, &out)
+		if target.Ignored(want) != before+1 {
+			t.Errorf("%v is not ignored for %v", m.Kind(), want)
+		}
+	}
+	say(1, &wire.Piece{}, ReasonIdle)
+	target.Start(0, Need{MinOp: 5, Donors: []wire.Peer{1, 3}}, &out)
+	say(4, &wire.Piece{}, ReasonStranger)
+	say(1, &wire.Piece{}, ReasonUnasked)
+	say(1, &wire.Blocks{}, ReasonUnasked)
+	say(1, &wire.TransferRefused{Chunk: 3}, ReasonUnasked)
+	say(1, &wire.Commit{}, ReasonNotForUs)
+	say(1, &wire.Manifest{Op: 4}, ReasonOld)
+	say(1, &wire.Manifest{Op: 4}, ReasonUnasked)
+	say(3, &wire.Manifest{Op: 9, Count: 1}, ReasonMalformed)
+}
+
+// The bound of a state is kept, and a spool that holds more slots than that is no reason to stop.
+func TestStateIsBounded(t *testing.T) {
+	a := &archive{spool: &Memory{}, index: map[wire.Digest]uint32{}, total: StateMax - 500}
+	if err := a.write(newTable(1, 100, 1000)); !errors.Is(err, errTooLong) {
+		t.Errorf("%v", err)
+	}
+}
+
+// The runtime may run jobs in other threads, several at a time. With the race detector this shows
+// that a machine leaves alone what it gave to a job.
+func TestJobsInOtherThreads(t *testing.T) {
+	state := newTable(1, 5000, 1000)
+	source := NewSource(SourceConfig{Self: 1, Open: func() (Spool, error) { return newLocked(), nil }})
+	source.Offer(checkpoint(10, state))
+	target := NewTarget(TargetConfig{Self: 2, Open: func() (Spool, error) { return newLocked(), nil }})
+	todo, finished := make(chan Job), make(chan Job)
+	defer close(todo)
+	for range 3 {
+		go func() {
+			for j := range todo {
+				j.Run()
+				finished <- j
+			}
+		}()
+	}
+	var out Effects
+	var now time.Duration
+	var queue []Job
+	running := 0
+	target.Start(now, Need{Donors: []wire.Peer{1}, Old: state.change(1, 0.3)}, &out)
+	for out.Ready == nil {
+		var said [][]byte
+		for _, e := range out.Messages {
+			var encoder wire.Encoder
+			said = append(said, encoder.Append(nil, &e.Header, e.Message))
+		}
+		queue = append(queue, out.Jobs...)
+		out.Reset()
+		for _, b := range said {
+			var d wire.Decoder
+			h, m, err := d.Decode(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if h.From == 2 {
+				source.Step(now, h, m, &out)
+			} else {
+				target.Step(now, h, m, &out)
+			}
+		}
+		if len(said) > 0 {
+			continue
+		}
+		if len(queue) > 0 {
+			select {
+			case todo <- queue[0]:
+				queue = queue[1:]
+				running++
+			case j := <-finished:
+				running--
+				j.Done(now, &out)
+			}
+			continue
+		}
+		if running > 0 {
+			j := <-finished
+			running--
+			j.Done(now, &out)
+			continue
+		}
+		now = max(now, min(source.Deadline(), target.Deadline()))
+		source.Tick(now, &out)
+		target.Tick(now, &out)
+	}
+	b, err := io.ReadAll(out.Ready.State)
+	if err != nil || string(b) != string(state.bytes()) {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for got, want := range map[string]string{
+		PhaseRestoring.String():     "restoring",
+		EventDifferentRoot.String(): "different-root",
+		EventKind(99).String():      "event(99)",
+		ReasonOld.String():          "old",
+		Reason(99).String():         "reason(99)",
+		(Event{Kind: EventProgress, Op: 7, Peer: 2, Percent: 40}).String():      "transfer-progress n=7 peer=2 percent=40",
+		(Event{Kind: EventFailed, Op: 7, Err: errors.New("no space")}).String(): "transfer-failed n=7 no space",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
