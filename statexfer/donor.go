@@ -231,7 +231,7 @@ func (t *Target) expire(now time.Duration, out *Effects) {
 		}
 	}
 	if t.phase == PhaseFetching && t.manifest != nil && !t.choosing && t.missing > 0 {
-		patience := time.Duration(chooseAfter)
+		patience := chooseAfter
 		for _, d := range t.donors {
 			if d.has {
 				patience = max(patience, chooseAfter+d.patience())

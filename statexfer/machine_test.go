@@ -290,7 +290,7 @@ func TestTargetIgnores(t *testing.T) {
 	say(3, &wire.Manifest{Op: 9, Count: 1}, ReasonMalformed)
 }
 
-// The bound of a state is kept, and a spool that holds more slots than that is no reason to stop.
+// A state that is too long is not written out to its end.
 func TestStateIsBounded(t *testing.T) {
 	a := &archive{spool: &Memory{}, index: map[wire.Digest]uint32{}, total: StateMax - 500}
 	if err := a.write(newTable(1, 100, 1000)); !errors.Is(err, errTooLong) {

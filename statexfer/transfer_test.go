@@ -394,7 +394,7 @@ func TestSpoolFails(t *testing.T) {
 	n := w.need(2, 10, nil, 1)
 	w.until(time.Minute, "half", func() bool { return n.Progress(w.now).Percent() >= 50 })
 	half := n.Progress(w.now).Have
-	n.disk.fail = func(bool) error { return errors.New("no space") }
+	n.disk.fail = errors.New("no space")
 	w.until(time.Minute, "failed", func() bool { return n.has(EventFailed) })
 	n.disk.fail = nil
 	w.mustRestore(n, 10, state)

@@ -2,7 +2,6 @@ package statexfer
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -112,20 +111,17 @@ type node struct {
 	events   []Event
 	sent     int // bytes of messages sent
 	maxServe int
-	failRead func(slot int) error // of the source's spools
 }
 
 // A diskOf is a spool that outlives its process, and may fail.
 type diskOf struct {
 	Memory
-	fail func(write bool) error
+	fail error
 }
 
 func (d *diskOf) WriteAt(b []byte, at int64) (int, error) {
 	if d.fail != nil {
-		if err := d.fail(true); err != nil {
-			return 0, err
-		}
+		return 0, d.fail
 	}
 	return d.Memory.WriteAt(b, at)
 }
@@ -345,9 +341,3 @@ func (n *node) count(k EventKind) (times int) {
 }
 
 func (n *node) has(k EventKind) bool { return n.count(k) > 0 }
-
-// place of a key in a table.
-func (t table) find(key uint64) int {
-	at, _ := slices.BinarySearchFunc(t, key, func(r record, key uint64) int { return cmp.Compare(r.key, key) })
-	return at
-}

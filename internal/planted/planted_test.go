@@ -111,6 +111,34 @@ func TestBugsAreFound(t *testing.T) {
 	}
 }
 
+// TestTransferBugsAreFound runs the test that is to find a bug on a build with it.
+func TestTransferBugsAreFound(t *testing.T) {
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ patch, test, says string }{
+		{"T1", "TestPiecesAreChecked", "a wrong piece was stored"},
+	} {
+		t.Run(c.patch, func(t *testing.T) {
+			p, err := Load("testdata/" + c.patch + ".patch")
+			if err != nil {
+				t.Fatal(err)
+			}
+			overlay, err := p.Overlay(abs, t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			run := exec.Command("go", "test", "-overlay", overlay, "-run", "^"+c.test+"$", "./statexfer")
+			run.Dir = abs
+			out, err := run.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), c.says) { // not by chance, by a panic
+				t.Errorf("the bug was not found:\n%s\n%v\n%s", p.About, err, out)
+			}
+		})
+	}
+}
+
 var play = flag.String("play", "", "the schedule that TestPlay plays")
 
 // foundMark begins the line on which TestPlay names the invariant that was broken.

@@ -16,7 +16,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"frag", "wire frag/noise", "xxhash compress"},
 	{"frag/noise", "", ""},
 	{"vr", "wire", ""},
-	{"statexfer", "wire", "xxhash compress"},
+	{"statexfer", "wire", "xxhash"},
 	{"internal/stack", "wire frag frag/noise vr statexfer", ""},
 
 	{"frag/udp", "wire", "x/sys"},

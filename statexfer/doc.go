@@ -1,0 +1,87 @@
+// Package statexfer brings the state of one replica to another, whatever its size. It is for a
+// replica that lacks ops which nobody's log has any more: one that lagged, or that lost its memory.
+//
+// A [Source] gives, a [Target] fetches. Both are pure machines like all others: messages come in by
+// Step, time by Tick, and what they want done is in [Effects]. What takes long, or needs a file, is a
+// [Job], which the runtime runs outside of the thread of the protocol.
+//
+// # What is moved
+//
+// A [Checkpoint] is what a replica knows as of an op: its client-table and its state machine, written
+// to an io.Writer. All replicas take their checkpoints at the same ops, and what they write is the
+// same, byte by byte and call by call of Write. Each call is a record.
+//
+// A [Cutter] cuts that into chunks of 32 to 128 KiB, and these into blocks of one or a few records.
+// Cuts follow from content, so an insertion moves none that is far away. A chunk is what is fetched,
+// checked and stored: it is named by its digest, SHA-256 cut to 16 bytes. Blocks serve one purpose, to
+// find what of a chunk is in an old state; their hash is xxhash64. Clients can choose values that
+// make two of these equal. All they gain is that a chunk has to come whole, because what was put
+// together is believed only if it has the digest of the chunk.
+//
+// A [Manifest] lists the chunks of a checkpoint. Its root is the digest of all of it, the op, its
+// chain and the members included. Two sources with the same root have the same checkpoint.
+//
+// # How a transfer goes
+//
+//	target                                       sources
+//	  | GetManifest n=0 min=…                      |  to all donors
+//	  |------------------------------------------->|  the first target makes a source write the
+//	  |               TransferRefused preparing    |  checkpoint into a spool; ask again
+//	  |<-------------------------------------------|
+//	  |                Manifest n=… root, chunks   |  the first that is whole is chosen,
+//	  |<-------------------------------------------|  and all others are asked for the same
+//	  | GetBlocks n=… chunk=…                      |  only if there is an old state to
+//	  |------------------------------------------->|  compare with, and it lacks the chunk
+//	  |                               Blocks       |
+//	  |<-------------------------------------------|
+//	  | GetPiece n=… chunk=… runs=…                |  what is not in the old state;
+//	  |------------------------------------------->|  of another chunk from each source
+//	  |                               Piece        |
+//	  |<-------------------------------------------|  hashed, stored in the spool of the target
+//	  …
+//	Ready: the whole is read from the spool, and hashed again on the way
+//
+// The target has up to 32 chunks under way with each source, fewer if answers take more than half a
+// second, so that little is lost with a source that dies. Donors are used in the order of Need, which
+// is backups first.
+//
+// # What goes wrong
+//
+//   - A message is lost, or a source is silent: others are asked after the patience with that source,
+//     which follows from how long it usually takes. It is left alone for a while, and tried again.
+//   - A chunk is wrong: it is not stored, its source is left alone for longer each time, and it comes
+//     from another. Wrong counts it.
+//   - A source restarts: it is asked for the checkpoint again. If all have lost it, any other one is
+//     chosen; chunks that are equal are found by their digests and kept.
+//   - The target restarts: it finds its spool, hashes what is in it, and fetches the rest.
+//   - More targets come than a source serves: it refuses them and says when to ask again.
+//   - The transfer takes longer than the next checkpoint: the source keeps the one that is being
+//     fetched. What has changed meanwhile is less than all, so the next transfer takes less time, and
+//     so on, until the log has the rest.
+//   - A spool fails, or the restoring: the target rests, hashes its spool again, and goes on with what
+//     is right in it.
+//
+// Sources may be slow, dead or damaged, but they do not lie: a manifest is believed if it is what its
+// root says. A member that has another root at the same op has diverged, which is told as an event.
+//
+// # The spool
+//
+// A [Spool] is a file of slots of equal size, one for a chunk each. A slot whose chunk is not wanted
+// any more makes room for any other, so a spool never has more slots than an old state, a new one and
+// what is under way need, however often the checkpoint is replaced. Slots are longer than most chunks:
+// the file has holes, and takes about as much room as the state. In memory both ends have 16 bytes per
+// block and some 50 per chunk, about two percent of the state, and a buffer for each piece under way.
+//
+// # What it leaves to others
+//
+// Lane 3 of the transport puts pieces behind everything that commits wait for, and compresses them
+// where the path is so slow that it pays, and in plain mode only. So there is no priority, rate or
+// compression here. Where a state is needed, and whether what was restored is installed, is decided
+// by package vr.
+//
+// # Reading order
+//
+// cutter.go and manifest.go for what is moved; source.go; then target.go with donor.go, which chooses
+// a checkpoint and whom to ask, and fetch.go, which follows one chunk; archive.go and spool.go for
+// what is stored; limits.go for every bound.
+package statexfer
