@@ -65,9 +65,13 @@ type transfer struct {
 // NewSource returns a source that has nothing to give.
 func NewSource(cfg SourceConfig) *Source { return &Source{cfg: cfg} }
 
-// Offer tells the newest checkpoint of the replica. One that is being given to somebody stays.
+// Offer tells the newest checkpoint of the replica; one that is no newer than the last is ignored. The
+// last one stays if it is being given to somebody.
 func (s *Source) Offer(c Checkpoint) {
-	assert.That(c.Op > s.newest.Op && c.State != nil, "checkpoints come in order, with a state")
+	assert.That(c.State != nil, "a checkpoint has a state")
+	if c.Op <= s.newest.Op {
+		return
+	}
 	c.Members = slices.Clone(c.Members)
 	s.newest = c
 }
