@@ -126,6 +126,21 @@ func TestSourceArchivesAreBounded(t *testing.T) {
 	b.mustRefuse(b.say(4, &wire.GetPiece{Op: 10}), wire.TransferGone)
 }
 
+// An archive stays open while it is read, however long that takes.
+func TestArchiveStaysWhileItIsRead(t *testing.T) {
+	b := newBench(t, newTable(1, 10, 1000))
+	b.say(2, &wire.GetPiece{Op: 10, Runs: []wire.Run{{Offset: 0, Length: 5}}})
+	b.Tick(2*archiveKeep, &b.out)
+	if len(b.archives) != 1 || len(b.out.Jobs) != 1 {
+		t.Fatalf("%d archives, %d jobs", len(b.archives), len(b.out.Jobs))
+	}
+	b.work(2 * archiveKeep)
+	b.Tick(2*archiveKeep, &b.out)
+	if len(b.archives) != 0 || len(b.out.Jobs) != 1 {
+		t.Errorf("%d archives, %d jobs", len(b.archives), len(b.out.Jobs))
+	}
+}
+
 func TestSourceIgnores(t *testing.T) {
 	b := newBench(t, newTable(1, 10, 1000))
 	run := func(offset, length uint32) wire.Run { return wire.Run{Offset: offset, Length: length} }
