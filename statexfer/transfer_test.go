@@ -280,7 +280,7 @@ func TestNeedRises(t *testing.T) {
 	state := newTable(1, 4000, 1000)
 	newer := state.change(2, 0.001)
 	w := newWorld(t, 1, 3)
-	w.jobTime = 20 * time.Millisecond
+	w.jobTime, w.Rate.Bits = 100*time.Millisecond, 20e6
 	w.offer(10, state, 1, 2)
 	n := w.need(3, 10, nil, 1, 2)
 	w.until(time.Minute, "half", func() bool { return n.Progress(w.now).Percent() >= 30 })
