@@ -107,9 +107,10 @@ func TestSourceDies(t *testing.T) {
 // The only source dies in the middle; one that has the same checkpoint takes over, and what is
 // there need not come again.
 func TestSourceIsReplaced(t *testing.T) {
-	state := newTable(1, 4000, 1000)
+	state := newTable(1, 12_000, 1000)
 	size := uint64(len(state.bytes()))
 	w := newWorld(t, 1, 3)
+	w.Rate.Bits = 100e6
 	w.offer(10, state, 1)
 	n := w.need(3, 10, nil, 1, 2)
 	w.until(time.Minute, "half", func() bool { return n.Progress(w.now).Have > size/2 })
@@ -123,8 +124,9 @@ func TestSourceIsReplaced(t *testing.T) {
 
 // A source that starts again has lost what it wrote out. If its checkpoint is the same it goes on.
 func TestSourceRestarts(t *testing.T) {
-	state := newTable(1, 4000, 1000)
+	state := newTable(1, 12_000, 1000)
 	w := newWorld(t, 1, 2)
+	w.Rate.Bits = 100e6
 	w.offer(10, state, 1)
 	n := w.need(2, 10, nil, 1)
 	w.until(time.Minute, "half", func() bool { return n.Progress(w.now).Percent() >= 50 })
@@ -132,8 +134,8 @@ func TestSourceRestarts(t *testing.T) {
 	w.node(1).start()
 	w.offer(10, state, 1)
 	w.mustRestore(n, 10, state)
-	if n.has(EventReplaced) || w.now > 5*time.Second {
-		t.Errorf("at %v, %v", w.now, n.events)
+	if n.has(EventReplaced) || w.now > 8*time.Second || w.node(1).Stats().Refused == 0 {
+		t.Errorf("at %v, %v, %+v", w.now, n.events, w.node(1).Stats())
 	}
 	if moved := n.Progress(w.now).Moved; moved > uint64(len(state.bytes()))*13/10 {
 		t.Errorf("%d bytes moved for %d", moved, len(state.bytes()))
