@@ -79,6 +79,15 @@
 // compression here. Where a state is needed, and whether what was restored is installed, is decided
 // by package vr.
 //
+// # What the caller does
+//
+// It gives messages whose headers it has checked, GetManifest, GetBlocks and GetPiece to the source
+// and the others to the target, and sends Messages with the replica's header; From is filled in. It
+// runs each of Jobs once, off the thread of the protocol, long ones beside the others, and calls Done
+// in that thread. It restores a Ready likewise, and calls Target.Restored with the outcome. It tells
+// the source of each checkpoint by Offer, and the target of a need by Start, and by Stop that it is
+// over. Both machines want a Tick at their Deadline.
+//
 // # Reading order
 //
 // cutter.go and manifest.go for what is moved; source.go; then target.go with donor.go, which chooses
