@@ -1,0 +1,140 @@
+package kv
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// records is what was written, a record for each call of Write.
+type records []string
+
+func (r *records) Write(b []byte) (int, error) {
+	*r = append(*r, string(b))
+	return len(b), nil
+}
+
+func (r records) reader() io.Reader { return strings.NewReader(strings.Join(r, "")) }
+
+// TestSnapshotStays: a snapshot is what the machine was, whatever the machine does, and makes an equal
+// machine of any.
+func TestSnapshotStays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		key := rapid.Custom(func(t *rapid.T) string { return strconv.Itoa(rapid.IntRange(0, 300).Draw(t, "key")) })
+		var m Machine
+		change := func() {
+			for range rapid.IntRange(0, 200).Draw(t, "changes") {
+				if rapid.IntRange(0, 3).Draw(t, "what") == 0 {
+					m.Apply(1, Delete(key.Draw(t, "k")))
+				} else {
+					m.Apply(1, Put(key.Draw(t, "k"), rapid.StringN(0, 9, 20).Draw(t, "v")))
+				}
+			}
+		}
+		change()
+		then := string(m.Apply(1, Range("", "", RangeMax)))
+		keys, size := m.values.Len(), m.bytes
+		snapshot := m.Snapshot()
+		change()
+		var written records
+		n, err := snapshot.WriteTo(&written)
+		if err != nil || int(n) != len(strings.Join(written, "")) || len(written) != keys {
+			t.Fatalf("%d keys in %d records of %d bytes: %v", keys, len(written), n, err)
+		}
+		if err := m.Restore(written.reader()); err != nil {
+			t.Fatal(err)
+		}
+		if now := string(m.Apply(1, Range("", "", RangeMax))); now != then || m.bytes != size {
+			t.Fatalf("restored %s in %d bytes, was %s in %d", now, m.bytes, then, size)
+		}
+		change() // and goes on
+		var again records
+		if _, err := snapshot.WriteTo(&again); err != nil || strings.Join(again, "") != strings.Join(written, "") {
+			t.Fatalf("the snapshot has changed: %v", err)
+		}
+	})
+}
+
+// TestSnapshotIsReadMeanwhile is for the race detector: another goroutine writes it while the machine
+// goes on.
+func TestSnapshotIsReadMeanwhile(t *testing.T) {
+	var m Machine
+	for i := range 2000 {
+		m.Apply(1, Put(strconv.Itoa(i), "then"))
+	}
+	snapshot := m.Snapshot()
+	done := make(chan records)
+	go func() {
+		var written records
+		_, _ = snapshot.WriteTo(&written)
+		done <- written
+	}()
+	for i := range 4000 {
+		m.Apply(1, Put(strconv.Itoa(i), "now"))
+	}
+	if written := <-done; len(written) != 2000 || strings.Contains(strings.Join(written, ""), "now") {
+		t.Errorf("%d keys were written", len(written))
+	}
+}
+
+func TestRestoreRefuses(t *testing.T) {
+	word := func(words ...string) (b []byte) {
+		for _, w := range words {
+			b = append(binary.AppendUvarint(b, uint64(len(w))), w...)
+		}
+		return b
+	}
+	for _, test := range []struct {
+		name  string
+		bytes []byte
+		want  string
+	}{
+		{"no value", word("a"), "unexpected EOF"},
+		{"half a key", word("abc")[:2], "unexpected EOF"},
+		{"half a value", word("a", "abc")[:4], "unexpected EOF"},
+		{"no key", word("", "1"), `not keys and values as a snapshot has them: "" comes after ""`},
+		{"order", word("b", "1", "a", "1"), `not keys and values as a snapshot has them: "a" comes after "b"`},
+		{"twice", word("a", "1", "a", "1"), `not keys and values as a snapshot has them: "a" comes after "a"`},
+		{"long", word(strings.Repeat("k", KeyMax+1), "1"), "not keys and values as a snapshot has them: a word of 1025 bytes"},
+		{"longest", bytes.Repeat([]byte{0xff}, 9), "unexpected EOF"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var m Machine
+			m.Apply(1, Put("z", "1"))
+			if err := m.Restore(bytes.NewReader(test.bytes)); err == nil || err.Error() != test.want {
+				t.Errorf("%v, want %s", err, test.want)
+			}
+		})
+	}
+	var m Machine
+	if err := m.Restore(failing{}); !errors.Is(err, errFailing) {
+		t.Error(err)
+	}
+}
+
+var errFailing = errors.New("failing")
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errFailing }
+
+// BenchmarkSnapshot is what a snapshot costs at once, and what it makes the next change cost.
+func BenchmarkSnapshot(b *testing.B) {
+	var m Machine
+	for i := range 1_000_000 {
+		m.Apply(1, Put(strconv.Itoa(i), "value"))
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		m.Snapshot()
+		m.Apply(1, Put(strconv.Itoa(i), "other"))
+		i = (i + 7919) % 1_000_000
+	}
+}
