@@ -1,6 +1,7 @@
 package vr
 
 import (
+	"io"
 	"strconv"
 	"testing"
 	"time"
@@ -22,6 +23,12 @@ type circuit struct {
 type constant struct{ result [8]byte }
 
 func (m *constant) Apply(uint64, []byte) []byte { return m.result[:] }
+
+func (m *constant) Snapshot() io.WriterTo { return m }
+
+func (m *constant) WriteTo(io.Writer) (int64, error) { return 0, nil }
+
+func (m *constant) Restore(io.Reader) error { return nil }
 
 func newCircuit() *circuit {
 	ids := []wire.Peer{1, 2, 3}

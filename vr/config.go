@@ -1,7 +1,7 @@
 package vr
 
 import (
-	"math"
+	"io"
 	"time"
 
 	"vrnode/wire"
@@ -18,6 +18,11 @@ type Config struct {
 	Replicas []wire.Peer
 	// Seed starts the generator of timer jitter and of later incarnations.
 	Seed uint64
+	// LogBytes is how much memory the log may take, 0 for LogBytesDefault. A checkpoint is taken as
+	// soon as a quarter of it has been executed since the last one, and what is before the checkpoint
+	// is forgotten as soon as the log takes half of it. Replicas of one group should have the same: then
+	// they take the same checkpoints.
+	LogBytes int
 }
 
 // A StateMachine is the service that is replicated. It must be deterministic: the same ops in the
@@ -28,6 +33,18 @@ type StateMachine interface {
 	// the log's, and the result is copied before the next call. Apply must return quickly, in
 	// far less than a heartbeat interval: until it does, the replica does nothing else.
 	Apply(op uint64, command []byte) (result []byte)
+	// Snapshot returns the state as of the last Apply, and that for good, in far less than a
+	// heartbeat interval: it copies nothing that is large, but has what changes later copied before
+	// it changes. It is written by another goroutine while Apply goes on, any number of times, and
+	// let go of without a word.
+	//
+	// Equal states must be written as equal bytes and by equal calls of Write on every replica: what
+	// differs between two replicas is found by comparing what each call has written. So a machine
+	// with much state writes item by item, in a fixed order.
+	Snapshot() io.WriterTo
+	// Restore replaces the state by the one that a snapshot has written, and reads r to its end. No
+	// other method is called meanwhile. After an error the machine is not used any more.
+	Restore(r io.Reader) error
 }
 
 // FreshIncarnation makes an incarnation from a wall clock in µs since 1970 and 12 random bits. It
@@ -73,13 +90,18 @@ const (
 	earlyMax        = 256       // messages kept because they came too early; more are dropped
 	earlyBytes      = 4 << 20   // and their bytes
 	applyMax        = 512       // ops executed by one call; the next Tick goes on
+	forgetMax       = 1024      // ops that one Tick drops from the log, which is more than it executes
 	prepareInFlight = 2         // Prepares outstanding before a batch waits until it is full
 	sessionsMax     = 4096      // open client sessions; one more evicts the idlest
 	sessionBytes    = 1 << 20   // results kept for one session; the oldest are dropped first
 	slotKeep        = 1 << 10   // memory that an empty result slot may keep
 
-	// logBytesMax bounds the whole log, in wire form; at the bound the primary refuses requests.
-	logBytesMax = min(8<<30, math.MaxInt/2)
+	// LogBytesDefault is Config.LogBytes, unless that says otherwise. At the bound a primary refuses
+	// requests and a backup ignores Prepares, until more of the log has been executed.
+	LogBytesDefault = 256 << 20
+	// LogBytesMin is the least with which a log has room for a whole window of uncommitted ops, and so
+	// for the speed of a network. A log with less works, and refuses more.
+	LogBytesMin = 4 << 20
 	// viewMax is a view that no group gets to; messages of a higher one are malformed, so that
 	// views can be counted up without a thought of overflow.
 	viewMax = 1 << 62

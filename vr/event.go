@@ -37,6 +37,9 @@ const (
 	EventAbdicated                              // a primary that nobody answers stopped its heartbeats
 	EventFetching                               // asked Peer for the log up to Op
 	EventHalted                                 // stopped for ever, for Reason
+	EventCheckpoint                             // took a checkpoint of the state at Op
+	EventNeedsState                             // needs a state, because nobody's log begins before Op
+	EventStateInstalled                         // has the state at Op of another replica
 )
 
 var eventNames = [...]string{
@@ -44,7 +47,8 @@ var eventNames = [...]string{
 	EventViewChangeStarted: "view-change-started", EventViewStarted: "view-started",
 	EventCommitted: "committed", EventRecovering: "recovering", EventRecovered: "recovered",
 	EventPeerRestarted: "peer-restarted", EventGroupLost: "group-lost", EventAbdicated: "abdicated",
-	EventFetching: "fetching", EventHalted: "halted",
+	EventFetching: "fetching", EventHalted: "halted", EventCheckpoint: "checkpoint",
+	EventNeedsState: "needs-state", EventStateInstalled: "state-installed",
 }
 
 func (k EventKind) String() string {
@@ -63,6 +67,8 @@ func (e Event) String() string {
 		return fmt.Sprintf("halted: %v", e.Reason)
 	case EventCommitted:
 		return fmt.Sprintf("committed k=%d", e.Op)
+	case EventCheckpoint, EventNeedsState, EventStateInstalled:
+		return fmt.Sprintf("%v n=%d", e.Kind, e.Op)
 	case EventFetching:
 		return fmt.Sprintf("fetching n=%d from %v", e.Op, e.Peer)
 	case EventPeerRestarted, EventGroupLost, EventRecovering:

@@ -29,6 +29,12 @@ func FuzzStep(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, program []byte) {
 		g := newGroup(t, 3)
+		if len(program)%2 == 1 { // logs forget
+			g.logBytes = 640
+			for _, id := range g.ids {
+				g.start(id)
+			}
+		}
 		g.form()
 		g.submit(3)
 		g.run(5 * time.Millisecond)
@@ -72,6 +78,10 @@ func (x *forger) do() {
 		x.client.Submit(x.now, []byte("op"))
 	case what < 0xe0:
 		x.replicas[x.member()] = nil
+	case what < 0xf0:
+		if from, to := x.member(), x.member(); x.replicas[from] != nil && x.replicas[to] != nil {
+			x.carry(from, to)
+		}
 	default:
 		x.queue = x.queue[:len(x.queue)/2]
 	}

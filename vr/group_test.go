@@ -1,7 +1,10 @@
 package vr
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +26,7 @@ type group struct {
 	encoder  wire.Encoder
 	decoder  wire.Decoder
 	runs     uint64
+	logBytes int // of replicas that are started
 }
 
 type packet struct {
@@ -36,6 +40,30 @@ type tape struct{ applied []string }
 func (m *tape) Apply(op uint64, command []byte) []byte {
 	m.applied = append(m.applied, string(command))
 	return fmt.Appendf(nil, "%d", len(m.applied))
+}
+
+func (m *tape) Snapshot() io.WriterTo { return written(m.applied[:len(m.applied):len(m.applied)]) }
+
+// written is a tape at one moment, a record for each command.
+type written []string
+
+func (t written) WriteTo(w io.Writer) (n int64, err error) {
+	for _, command := range t {
+		some, err := io.WriteString(w, command+"\n")
+		if n += int64(some); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (m *tape) Restore(r io.Reader) error {
+	all, err := io.ReadAll(r)
+	m.applied = nil
+	for line := range strings.Lines(string(all)) {
+		m.applied = append(m.applied, strings.TrimSuffix(line, "\n"))
+	}
+	return err
 }
 
 var (
@@ -60,7 +88,7 @@ func newGroup(t testing.TB, n int) *group {
 func (g *group) start(id wire.Peer) {
 	g.runs++
 	g.machines[id] = &tape{}
-	g.replicas[id] = New(Config{Self: id, Incarnation: wire.Incarnation(g.runs), Replicas: g.ids, Seed: g.runs}, g.machines[id])
+	g.replicas[id] = New(Config{Self: id, Incarnation: wire.Incarnation(g.runs), Replicas: g.ids, Seed: g.runs, LogBytes: g.logBytes}, g.machines[id])
 }
 
 func (g *group) form() {
@@ -134,6 +162,27 @@ func (g *group) take(out *Effects) {
 		r.Body = append([]byte(nil), r.Body...)
 		g.results = append(g.results, r)
 	}
+}
+
+// carry brings a replica the newest checkpoint of another one, if it needs a state. It tells whether
+// the replica has begun to read it.
+func (g *group) carry(from, to wire.Peer) bool {
+	c := g.replicas[from].Checkpoint()
+	if c == nil || !g.replicas[to].BeginRestore(c.Op) {
+		return false
+	}
+	var b bytes.Buffer
+	if _, err := c.WriteTo(&b); err != nil {
+		g.t.Fatal(err)
+	}
+	state, err := ReadCheckpoint(&b, g.machines[to])
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	var out Effects
+	g.replicas[to].Install(g.now, state, &out)
+	g.take(&out)
+	return true
 }
 
 func (g *group) submit(n int) {

@@ -55,6 +55,7 @@ type backup struct {
 	silence   time.Duration // the longest between two times that it was heard, those of long ago shrunk
 	slept     bool          // since then the replica was stopped itself, and has begun to listen anew
 	early     early         // Prepares that came before the ops in front of them
+	told      wire.OpNumber // the highest commit-number that the primary has told in this view
 }
 
 // becomePrimary starts the primary's part of the view that was just installed.
@@ -64,9 +65,7 @@ func (r *Replica) becomePrimary(now time.Duration) {
 		proposals: make(map[wire.Peer]proposal),
 	}
 	r.primary.match[r.seat(r.cfg.Self)] = r.log.head
-	for op := r.applied + 1; op <= r.log.head; op++ {
-		r.propose(op)
-	}
+	r.proposeAll()
 	for op := r.commit + 1; op <= r.log.head; op++ {
 		r.primary.bytes += r.log.entry(op).Size()
 	}
@@ -82,6 +81,14 @@ func (p *primary) forget(seat int) {
 	p.match[seat] = 0
 	p.resend[seat] = resend{}
 	p.startViews[seat] = pace{}
+}
+
+// proposeAll finds the clients with ops above applied.
+func (r *Replica) proposeAll() {
+	clear(r.primary.proposals)
+	for op := r.applied + 1; op <= r.log.head; op++ {
+		r.propose(op)
+	}
 }
 
 // propose remembers that the client of the op has it in the log.
@@ -201,7 +208,7 @@ func (r *Replica) resendResults(client wire.Peer, m *wire.Request, out *Effects)
 // appendOp puts an op into the primary's log, or refuses it at a bound.
 func (r *Replica) appendOp(client wire.Peer, e *wire.Entry, out *Effects) Reason {
 	full := r.log.head-r.commit >= windowOps || r.primary.bytes+e.Size() > windowBytes
-	if full || r.log.bytes > logBytesMax {
+	if full || r.logIsFull() {
 		r.refuse(client, wire.RefusalBusy, out)
 		return WindowFull
 	}
@@ -262,9 +269,13 @@ func (r *Replica) onPrepare(now time.Duration, h *wire.Header, m *wire.Prepare, 
 		return Malformed
 	}
 	r.hearPrimary(now)
+	r.backup.told = max(r.backup.told, m.Commit)
 	if m.First > r.log.head+1 {
 		r.askLog(now, m.First-1, out)
 		return r.backup.early.keep(h, m)
+	}
+	if r.logIsFull() {
+		return WindowFull // the primary repeats it, and others need not wait
 	}
 	r.extend(m, out)
 	return 0
@@ -274,7 +285,7 @@ func (r *Replica) onPrepare(now time.Duration, h *wire.Header, m *wire.Prepare, 
 // and acknowledges them. It halts and says false if what is before them, or one of those that are not
 // beyond, is not what the log holds.
 func (r *Replica) extend(m *wire.Prepare, out *Effects) bool {
-	if r.log.chain(m.First-1) != m.PrevChain {
+	if !r.log.follows(m.First, m.PrevChain, m.Entries) {
 		r.halt(Diverged, out)
 		return false
 	}
@@ -282,6 +293,8 @@ func (r *Replica) extend(m *wire.Prepare, out *Effects) bool {
 	for op, entries := m.First, m.Entries; entries.Next(&e); op++ {
 		if op > r.log.head {
 			r.log.append(&e)
+		} else if op <= r.log.base {
+			continue
 		} else if own := r.log.entry(op); own.View != e.View || own.Client != e.Client || own.Request != e.Request {
 			r.halt(Diverged, out)
 			return false
@@ -311,6 +324,7 @@ func (r *Replica) ignoreFromPrimary(now time.Duration, h *wire.Header, out *Effe
 		return NotFromPrimary
 	case h.View > r.view || r.status == wire.StatusViewChange:
 		r.catchUp(now, h.View, out)
+		r.bearWith(now)
 		return TooEarly
 	}
 	return 0
@@ -411,7 +425,8 @@ func (r *Replica) onCommit(now time.Duration, h *wire.Header, m *wire.Commit, ou
 	}
 	r.backup.heartbeat = m.Seq
 	r.hearPrimary(now)
-	if m.Commit <= r.log.head && r.log.chain(m.Commit) != m.CommitChain {
+	r.backup.told = max(r.backup.told, m.Commit)
+	if r.log.base <= m.Commit && m.Commit <= r.log.head && r.log.chain(m.Commit) != m.CommitChain {
 		r.halt(Diverged, out)
 		return 0
 	}
@@ -441,14 +456,19 @@ func (r *Replica) advanceCommit(op wire.OpNumber, out *Effects) {
 }
 
 // execute applies committed ops in order, at most applyMax of them, so that a long backlog does
-// not hold back heartbeats. The primary answers the clients.
+// not hold back heartbeats. The primary answers the clients. When enough has been executed there is a
+// checkpoint.
 func (r *Replica) execute(out *Effects) {
 	for range applyMax {
-		if r.applied == r.commit {
+		if r.applied == r.commit || r.restoring {
 			return
 		}
 		r.applied++
-		r.executeOp(r.applied, r.log.entry(r.applied), out)
+		e := r.log.entry(r.applied)
+		r.executeOp(r.applied, e, out)
+		if r.unsaved += footprint(e); r.unsaved >= r.checkpointBytes() {
+			r.takeCheckpoint(out)
+		}
 	}
 }
 
@@ -468,7 +488,7 @@ func (r *Replica) executeOp(op wire.OpNumber, e *wire.Entry, out *Effects) {
 	case wire.OutcomeDone:
 		body = r.machine.Apply(uint64(op), e.Body)
 		assert.That(len(body) <= wire.CommandMax, "a state machine's result is at most CommandMax bytes")
-		r.sessions.finish(s, e.Acked, body)
+		r.sessions.finish(s, op, e.Acked, body)
 	case wire.OutcomeTooOld:
 		outcome, body = s.result(e.Request)
 	}
@@ -502,13 +522,14 @@ func (r *Replica) reply(client wire.Peer, session wire.SessionNumber, request wi
 }
 
 // onResendTimer repeats the oldest unacknowledged ops to each backup that is alive but has made no
-// progress. It never repeats anything to everybody.
+// progress. It never repeats anything to everybody. A backup that lacks what the log has forgotten finds
+// out by itself, from the heartbeats.
 func (r *Replica) onResendTimer(now time.Duration, out *Effects) {
 	r.timers[timerResend] = now + prepareResendMin
 	for i, id := range r.cfg.Replicas {
 		w, match := &r.primary.resend[i], r.primary.match[i]
 		alive := !r.peers[i].recovering && now-r.peers[i].heard < abdicateTimeout
-		if id == r.cfg.Self || !r.isMember(i) || !alive || match >= r.primary.sent {
+		if id == r.cfg.Self || !r.isMember(i) || !alive || match >= r.primary.sent || match < r.log.base {
 			*w = resend{match: match}
 			continue
 		}

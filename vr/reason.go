@@ -21,7 +21,7 @@ const (
 	OldHeartbeat                         // a delayed or repeated heartbeat
 	TooEarly                             // kept until what it needs has come
 	TooMuchEarly                         // came early, and no more can be kept
-	WindowFull                           // too many uncommitted ops, or the log is full
+	WindowFull                           // too many uncommitted ops, or the log takes too much memory
 	NotAwaited                           // an answer to nothing that was asked
 	NotThisRun                           // an answer to another run of this replica
 	CannotGive                           // asked for ops that this replica may not or can not give
@@ -31,6 +31,7 @@ const (
 	Malformed                            // fields contradict each other
 	Fenced                               // halted: another process runs as this replica
 	Diverged                             // halted: committed ops differ between replicas
+	Unrestorable                         // halted: the state machine did not take a state
 	reasonCount
 )
 
@@ -42,8 +43,7 @@ var reasonNames = [reasonCount]string{
 	TooEarly: "too-early", TooMuchEarly: "too-much-early", WindowFull: "window-full",
 	NotAwaited: "not-awaited", NotThisRun: "not-this-run", CannotGive: "cannot-give",
 	AlreadyOperational: "already-operational", NotListed: "not-listed", Misaddressed: "misaddressed",
-	Malformed: "malformed",
-	Fenced:    "fenced", Diverged: "diverged",
+	Malformed: "malformed", Fenced: "fenced", Diverged: "diverged", Unrestorable: "unrestorable",
 }
 
 func (r Reason) String() string {

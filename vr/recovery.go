@@ -19,6 +19,7 @@ type recovery struct {
 	responses [wire.MembersMax]response // by position in cfg.Replicas
 	cluster   wire.ClusterID            // of the group that answered, zero until one did
 	view      wire.ViewNumber           // of the target, while fetching
+	primary   wire.Peer                 // the last target
 	commit    wire.OpNumber             // of the target
 	epoch     wire.EpochNumber          // of the target
 	members   []wire.Member             // of the target
@@ -68,10 +69,11 @@ func (r *Replica) onRecoveryTimer(now time.Duration, out *Effects) {
 	r.judgeGroup(now, out)
 }
 
-// askAgain gives up the target: its primary has moved on. What is committed stays.
+// askAgain gives up the target: its primary has moved on. What is committed stays. A replica that
+// waits for a state asks at leisure.
 func (r *Replica) askAgain(now time.Duration, out *Effects) {
-	if s := r.fetch.staging; s.head > r.recovery.commit {
-		s.truncate(r.recovery.commit)
+	if s := r.fetch.staging; s != nil && s.head > r.recovery.commit {
+		s.truncate(max(s.base, r.recovery.commit))
 	}
 	r.fetch = fetch{staging: r.fetch.staging}
 	r.recovery.responses = [wire.MembersMax]response{}
@@ -79,6 +81,10 @@ func (r *Replica) askAgain(now time.Duration, out *Effects) {
 	r.recovery.interval = recoveryIntervalMin
 	r.timers.stop(timerFetch)
 	r.timers[timerRecovery] = now
+	if r.lacks != 0 {
+		r.recovery.interval = recoveryIntervalMax
+		r.timers[timerRecovery] = now + recoveryIntervalMax
+	}
 }
 
 // onRecoveryResponse collects answers to this run. They must be crash-consistent, too: an answer
@@ -137,7 +143,7 @@ func (r *Replica) tryRecover(now time.Duration, out *Effects) {
 		return
 	}
 	for _, p := range r.recovery.responses {
-		if p.made && p.isPrimary && p.view == view {
+		if p.made && p.isPrimary && p.view == view && p.op >= r.log.base {
 			r.fetchEverything(now, p, out)
 			return
 		}
@@ -146,10 +152,10 @@ func (r *Replica) tryRecover(now time.Duration, out *Effects) {
 
 // fetchEverything brings the target's log.
 func (r *Replica) fetchEverything(now time.Duration, p response, out *Effects) {
-	r.recovery.view, r.recovery.commit = p.view, p.commit
+	r.recovery.view, r.recovery.commit, r.recovery.primary = p.view, p.commit, p.from
 	staging := r.fetch.staging
 	if staging == nil || staging.head > p.op {
-		staging = new(log)
+		staging = r.log.piece(r.log.base) // nothing, or where a state ends
 	}
 	r.timers.stop(timerRecovery)
 	r.fetch = fetch{purpose: fetchRecovery, lastNormal: p.view, to: p.op, donor: p.from, staging: staging}
@@ -219,8 +225,8 @@ func (r *Replica) onRecovery(now time.Duration, h *wire.Header, out *Effects) Re
 // listed may do so, and only if it has not come to anything yet; any other learns from the rest.
 func (r *Replica) onForm(now time.Duration, h *wire.Header, m *wire.Form, out *Effects) Reason {
 	switch {
-	case r.status != wire.StatusRecovering:
-		return AlreadyOperational
+	case r.status != wire.StatusRecovering, r.restoring || r.applied > 0:
+		return AlreadyOperational // or on the way back into a group
 	case h.Cluster.IsZero() || !r.fits(m.Members, true):
 		return NotListed
 	}

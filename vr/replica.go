@@ -29,6 +29,8 @@ type Replica struct {
 	commit     wire.OpNumber         // Invariant: applied <= commit <= log.head.
 	applied    wire.OpNumber         // last op executed
 	sessions   sessions              // as of applied
+	unsaved    int                   // bytes of the log executed since the checkpoint
+	checkpoint *Checkpoint           // the newest; nil before the first. Invariant: log.base <= its op.
 	peers      [wire.MembersMax]peer // by position in cfg.Replicas
 	timers     timers
 
@@ -38,6 +40,10 @@ type Replica struct {
 	fetch      fetch      // transfer.go
 	recovery   recovery   // recovery.go
 	groupLost  bool       // recovery.go
+
+	lacks     wire.OpNumber // restore.go: others have no log up to it, and this replica needs it; 0: nothing
+	restoring bool          // the machine is being restored, and executes nothing
+	restored  *Restored     // the state that the machine has been restored to, until it may be adopted
 }
 
 // peer is what is known of another replica, whatever the status of either.
@@ -59,6 +65,9 @@ func New(cfg Config, machine StateMachine) *Replica {
 		incarnation: cfg.Incarnation,
 		sessions:    newSessions(),
 	}
+	if r.cfg.LogBytes == 0 {
+		r.cfg.LogBytes = LogBytesDefault
+	}
 	assert.That(r.seat(cfg.Self) >= 0 && len(cfg.Replicas) <= wire.MembersMax, "a replica is one of at most MembersMax")
 	r.beginRecovery(0)
 	return r
@@ -74,6 +83,7 @@ func (r *Replica) Step(now time.Duration, h *wire.Header, m wire.Message, out *E
 	if why := r.handle(now, h, m, out); why != 0 {
 		out.ignored(h, m, why)
 	}
+	r.adopt(now, out)
 	r.replayEarly(now, out)
 	r.check()
 }
@@ -126,7 +136,8 @@ func (r *Replica) handle(now time.Duration, h *wire.Header, m wire.Message, out 
 	return Misaddressed
 }
 
-// Tick fires the timers that are due, sends what was batched and executes what is committed.
+// Tick fires the timers that are due, sends what was batched, forgets what a checkpoint stands for and
+// executes what is committed.
 // Calling it early or late is safe; a runtime calls it after each batch of Steps and at Deadline.
 func (r *Replica) Tick(now time.Duration, out *Effects) {
 	for {
@@ -136,6 +147,7 @@ func (r *Replica) Tick(now time.Duration, out *Effects) {
 		}
 		r.onTimer(now, which, now-at, out)
 	}
+	r.forget()
 	r.execute(out)
 	r.flush(now, out)
 	r.check()
@@ -164,7 +176,7 @@ func (r *Replica) onTimer(now time.Duration, which timer, late time.Duration, ou
 
 // Deadline returns when Tick next has something to do; a time in the past means at once.
 func (r *Replica) Deadline() time.Duration {
-	if r.applied < r.commit || r.mayFlush() {
+	if r.applied < r.commit && !r.restoring || r.mayFlush() || r.mayForget() {
 		return 0
 	}
 	return r.timers.next()
@@ -365,6 +377,7 @@ func (r *Replica) replayEarly(now time.Duration, out *Effects) {
 func (r *Replica) check() {
 	assert.That(r.applied <= r.commit, "I11: applied <= commit")
 	assert.That(r.commit <= r.log.head, "I11: commit <= op")
+	assert.That(r.log.base <= r.applied, "I11: what the log has forgotten is executed")
 	assert.That(r.lastNormal <= r.view, "I11: lastNormal <= view")
 	assert.That(r.status != wire.StatusNormal || r.lastNormal == r.view, "I11: normal means lastNormal = view")
 }
@@ -377,15 +390,23 @@ func (r *Replica) Status() Status {
 		Self: r.cfg.Self, Incarnation: r.incarnation, Cluster: r.cluster, Epoch: r.epoch,
 		Status: r.status, View: r.view, LastNormal: r.lastNormal, Primary: r.primaryOf(r.view),
 		Op: r.log.head, Commit: r.commit, Applied: r.applied, GroupLost: r.groupLost,
+		LogBase: r.log.base, Checkpoint: r.checkpointOp(), Restoring: r.restoring,
 		Members:     append([]wire.Member(nil), r.members...),
 		CrashVector: append([]wire.Member(nil), r.crashVector...),
 		Sessions:    len(r.sessions.byClient), LogBytes: r.log.bytes,
 	}
 }
 
+func (r *Replica) checkpointOp() wire.OpNumber {
+	if r.checkpoint == nil {
+		return 0
+	}
+	return r.checkpoint.Op
+}
+
 // Chain returns the chain of the log at op, or false if the log does not reach it.
 func (r *Replica) Chain(op wire.OpNumber) (wire.Chain, bool) {
-	if op > r.log.head {
+	if op < r.log.base || op > r.log.head {
 		return 0, false
 	}
 	return r.log.chain(op), true
@@ -393,7 +414,7 @@ func (r *Replica) Chain(op wire.OpNumber) (wire.Chain, bool) {
 
 // Entry returns the log's entry at op, or false if the log does not hold it. It is the log's.
 func (r *Replica) Entry(op wire.OpNumber) (wire.Entry, bool) {
-	if op == 0 || op > r.log.head {
+	if op <= r.log.base || op > r.log.head {
 		return wire.Entry{}, false
 	}
 	return *r.log.entry(op), true

@@ -14,7 +14,7 @@ func (t *sessions) execute(e *wire.Entry, apply func() []byte) (wire.Outcome, st
 	switch outcome {
 	case wire.OutcomeDone:
 		body := apply()
-		t.finish(s, e.Acked, body)
+		t.finish(s, 1, e.Acked, body)
 		return outcome, string(body)
 	case wire.OutcomeTooOld:
 		outcome, body := s.result(e.Request)

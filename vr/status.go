@@ -15,10 +15,13 @@ type Status struct {
 	Op          wire.OpNumber
 	Commit      wire.OpNumber
 	Applied     wire.OpNumber
+	LogBase     wire.OpNumber // the log holds the ops after it
+	Checkpoint  wire.OpNumber // the op of the newest checkpoint, 0 if there is none
+	Restoring   bool          // the state is being replaced by that of another replica
 	GroupLost   bool
 	Members     []wire.Member
 	CrashVector []wire.Member
-	// Sessions is the number of open client sessions, LogBytes what the log's entries take.
+	// Sessions is the number of open client sessions, LogBytes the memory of the log's entries.
 	Sessions int
 	LogBytes int
 }

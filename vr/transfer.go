@@ -39,7 +39,9 @@ func (f *fetch) unfinished() bool { return f.staging != nil && f.staging.head < 
 func (r *Replica) beginFetch(now time.Duration, f fetch, out *Effects) {
 	r.fetch = f
 	r.fetch.since, r.fetch.wait = now, fetchIntervalMin
-	out.event(Event{Kind: EventFetching, View: r.view, Op: f.to, Peer: f.donor})
+	if r.lacks == 0 {
+		out.event(Event{Kind: EventFetching, View: r.view, Op: f.to, Peer: f.donor})
+	}
 	r.sendGetLog(now, out)
 }
 
@@ -121,6 +123,9 @@ func (r *Replica) changeDonor() {
 //	(a) normal in the asker's view: all of them, for they are that view's log,
 //	(b) promised to the asker's view, with a log of the view that is wanted: all, for it is frozen,
 //	(c) else those that are committed, which are the same everywhere and for ever.
+//
+// An answer without ops says where its sender's log begins, so that who is told that it begins too late
+// knows that it needs a state.
 func (r *Replica) onGetLog(h *wire.Header, m *wire.GetLog, out *Effects) Reason {
 	if m.From == 0 {
 		return Malformed
@@ -131,6 +136,9 @@ func (r *Replica) onGetLog(h *wire.Header, m *wire.GetLog, out *Effects) Reason 
 	}
 	answer := &wire.Log{LastNormal: r.lastNormal, First: m.From, Commit: r.commit}
 	last = min(last, m.To)
+	if m.From <= r.log.base {
+		answer.First, last = r.log.base+1, 0
+	}
 	if m.From <= last {
 		answer.PrevChain = r.log.chain(m.From - 1)
 		answer.Entries = r.log.copy(answer.Entries, m.From, last, logChunkBytes)
@@ -152,7 +160,7 @@ func (r *Replica) onLog(now time.Duration, h *wire.Header, m *wire.Log, out *Eff
 		return r.viewMovedOn(now, h.View, out)
 	}
 	if m.Entries.Len() == 0 {
-		return r.onLogRefused(now, h, out)
+		return r.onLogRefused(now, h, m, out)
 	}
 	if m.First == 0 || m.First+wire.OpNumber(m.Entries.Len()) < m.First {
 		return Malformed
@@ -177,9 +185,16 @@ func (r *Replica) onLog(now time.Duration, h *wire.Header, m *wire.Log, out *Eff
 func (r *Replica) stage(now time.Duration, m *wire.Log, out *Effects) Reason {
 	f := &r.fetch
 	if f.staging.chain(m.First-1) != m.PrevChain {
+		if f.purpose == fetchRecovery && m.Commit < m.First-1 {
+			// The target has not committed what a state stands for: it is a primary that has been
+			// replaced and does not know it yet.
+			r.askAgain(now, out)
+			return OldView
+		}
 		r.halt(Diverged, out)
 		return 0
 	}
+	r.lacks = 0
 	var e wire.Entry
 	for op, entries := m.First, m.Entries; entries.Next(&e) && op <= f.to; op++ {
 		if op > f.staging.head {
@@ -204,6 +219,10 @@ func (r *Replica) stage(now time.Duration, m *wire.Log, out *Effects) Reason {
 
 // fillGap appends what a backup missed of its own view.
 func (r *Replica) fillGap(now time.Duration, m *wire.Log, out *Effects) Reason {
+	if r.logIsFull() {
+		return WindowFull // it is asked for again
+	}
+	r.lacks = 0
 	if !r.extend(&wire.Prepare{First: m.First, PrevChain: m.PrevChain, Commit: m.Commit, Entries: m.Entries}, out) {
 		return 0
 	}
@@ -227,10 +246,18 @@ func (r *Replica) viewMovedOn(now time.Duration, w wire.ViewNumber, out *Effects
 	return CannotGive
 }
 
-// onLogRefused turns elsewhere: the donor has moved on.
-func (r *Replica) onLogRefused(now time.Duration, h *wire.Header, out *Effects) Reason {
-	if h.From != r.fetch.donor {
+// onLogRefused turns elsewhere: the donor has moved on, or has forgotten what is wanted. Then others
+// have, too, and the replica needs a state; it goes on to ask, in case somebody's log is longer.
+func (r *Replica) onLogRefused(now time.Duration, h *wire.Header, m *wire.Log, out *Effects) Reason {
+	forgotten := m.First > r.fetched()+1
+	switch {
+	case h.From != r.fetch.donor:
 		return NotAwaited
+	case forgotten && r.fetch.purpose == fetchBestLog:
+		r.forfeit(now, out)
+		return CannotGive
+	case forgotten:
+		r.lack(m.First-1, out)
 	}
 	if r.fetch.purpose == fetchRecovery {
 		r.askAgain(now, out)

@@ -327,6 +327,28 @@ func (r *Replica) tryStart(now time.Duration, out *Effects) {
 	}, out)
 }
 
+// forfeit leaves the present view, which this replica should start and can not without a state, to
+// the next one whose primary has the best log: that one can start it at once.
+func (r *Replica) forfeit(now time.Duration, out *Effects) {
+	best := promise{}
+	for _, p := range r.viewChange.promises {
+		if p.made && (!best.made || p.better(best)) {
+			best = p
+		}
+	}
+	w := r.view + 1
+	for !r.hasPromised(r.primaryOf(w), best) {
+		w++
+	}
+	r.startViewChange(now, w, out)
+}
+
+// hasPromised tells whether a member has promised a log as good as the best.
+func (r *Replica) hasPromised(id wire.Peer, best promise) bool {
+	p := r.viewChange.promises[r.seat(id)]
+	return p.made && !best.better(p)
+}
+
 // install starts the view as its primary, in one step: never is half a log called the view's.
 func (r *Replica) install(now time.Duration, commit wire.OpNumber, staging *log, out *Effects) {
 	if staging != nil {
@@ -350,7 +372,7 @@ func (r *Replica) install(now time.Duration, commit wire.OpNumber, staging *log,
 // view, and what is committed is committed.
 func (r *Replica) becomeNormal(now time.Duration, commit wire.OpNumber, out *Effects) {
 	r.lastNormal, r.status = r.view, wire.StatusNormal
-	r.fetch = fetch{}
+	r.fetch, r.lacks = fetch{}, 0
 	r.viewChange = viewChange{}
 	r.timers.stopAll()
 	r.primary = primary{}
@@ -408,6 +430,16 @@ func (r *Replica) catchUp(now time.Duration, w wire.ViewNumber, out *Effects) {
 	out.send(r.header(), r.primaryOf(w), &wire.GetView{})
 }
 
+// bearWith gives the primary of a view more time, because it lives and it is this replica that still
+// fetches what the view's log stands on.
+func (r *Replica) bearWith(now time.Duration) {
+	if r.viewChange.await && r.fetch.purpose != 0 {
+		r.viewChange.votes[r.seat(r.cfg.Self)] = vote{}
+		r.timers.stop(timerVote)
+		r.armGiveUp(now)
+	}
+}
+
 // onStartView installs the initial log of a view, at once if the committed prefix that it stands
 // on is here, else after fetching that.
 func (r *Replica) onStartView(now time.Duration, h *wire.Header, m *wire.StartView, out *Effects) Reason {
@@ -429,7 +461,7 @@ func (r *Replica) onStartView(now time.Duration, h *wire.Header, m *wire.StartVi
 		return NothingNew
 	}
 	if m.Base <= r.commit {
-		if r.log.chain(m.Base) != m.BaseChain {
+		if m.Base >= r.log.base && r.log.chain(m.Base) != m.BaseChain {
 			r.halt(Diverged, out)
 			return 0
 		}

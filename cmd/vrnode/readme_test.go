@@ -28,7 +28,7 @@ func TestReadme(t *testing.T) {
 	if !found || !strings.Contains(readme, "```go\n"+example+"```\n") {
 		t.Error("README.md does not show the example of vr/node as it is")
 	}
-	if lines := strings.Count(example, "\n"); lines > 40 {
+	if lines := strings.Count(example, "\n"); lines > 50 {
 		t.Errorf("the example has grown to %d lines", lines)
 	}
 	for _, cmd := range newRoot().Commands() {

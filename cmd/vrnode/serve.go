@@ -26,6 +26,7 @@ func newServe() *cobra.Command {
 		group   access
 		service machineFlag
 		logs    format
+		memory  size
 	)
 	cmd := &cobra.Command{
 		Use:   "serve --id N --peers ID=HOST:PORT,… --key-file FILE",
@@ -35,6 +36,9 @@ func newServe() *cobra.Command {
 A replica keeps what it knows in its memory only. Every start is the same: it asks the others for
 the memory of the group. If the group is new, nobody has any, and it must be formed, once, with
 vrnode form. To restart a replica after a crash, run the same command line again.
+
+A replica keeps the operations of late, in --log-memory, for others that missed a few. One that lacks
+more gets the whole state from the others.
 
 With --key-file the replica is in secure mode, like all the others and all clients: see vrnode help
 keygen. SIGHUP makes it read the file again.
@@ -46,7 +50,11 @@ What happens is logged to standard error.`,
 			if err := checkServe(id, &group); err != nil {
 				return err
 			}
-			s := server{id: id, group: &group, talk: cmd.ErrOrStderr(), log: newLogger(cmd.ErrOrStderr(), &logs)}
+			if memory.get() < vr.LogBytesMin {
+				least := size(vr.LogBytesMin)
+				return usage("--log-memory %v is less than a log needs, which is %v", &memory, &least)
+			}
+			s := server{id: id, group: &group, memory: memory.get(), talk: cmd.ErrOrStderr(), log: newLogger(cmd.ErrOrStderr(), &logs)}
 			return s.run(cmd.Context(), service.get().new())
 		},
 	}
@@ -55,6 +63,7 @@ What happens is logged to standard error.`,
 	service.addTo(cmd, "the service to replicate")
 	logs.formats, logs.value = []string{"text", "json"}, "text"
 	cmd.Flags().Var(&logs, "log-format", "how to write the log")
+	memory.addTo(cmd, "log-memory", vr.LogBytesDefault, "memory for operations that other replicas may lack; the same for all")
 	return cmd
 }
 
@@ -80,10 +89,11 @@ func newLogger(w io.Writer, f *format) *slog.Logger {
 
 // A server is the replica of this process.
 type server struct {
-	id    uint64
-	group *access
-	talk  io.Writer
-	log   *slog.Logger
+	id     uint64
+	group  *access
+	memory int
+	talk   io.Writer
+	log    *slog.Logger
 }
 
 // hintAfter is how long a replica may be without memory before people are told what to do. One
@@ -92,7 +102,7 @@ const hintAfter = 2 * time.Second
 
 func (s *server) run(ctx context.Context, machine vr.StateMachine) error {
 	signal.Ignore(syscall.SIGPIPE) // the replica outlives whoever reads its log
-	n, err := node.Start(node.Config{ID: s.id, Peers: s.group.peers, Keys: s.group.keys, Machine: machine, Logger: s.log})
+	n, err := node.Start(node.Config{ID: s.id, Peers: s.group.peers, Keys: s.group.keys, Machine: machine, LogMemory: s.memory, Logger: s.log})
 	if err != nil {
 		return s.explain(err)
 	}

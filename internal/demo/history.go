@@ -1,8 +1,11 @@
 package demo
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 
 	"vrnode/vr/machine/accumulator"
 )
@@ -27,6 +30,33 @@ func (r *recorder) Apply(op uint64, command []byte) []byte {
 		r.history = append(r.history, addition{c.Operand, string(result)})
 	}
 	return result
+}
+
+// Snapshot returns the history, which the accumulator's value follows from.
+func (r *recorder) Snapshot() io.WriterTo { return past(r.history[:len(r.history):len(r.history)]) }
+
+type past []addition
+
+func (p past) WriteTo(w io.Writer) (n int64, err error) {
+	for _, a := range p {
+		some, err := fmt.Fprintln(w, a.number, a.result)
+		if n += int64(some); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// Restore does again what was done.
+func (r *recorder) Restore(from io.Reader) error {
+	*r = recorder{}
+	for lines := bufio.NewScanner(from); ; {
+		if !lines.Scan() {
+			return lines.Err()
+		}
+		number, _, _ := strings.Cut(lines.Text(), " ")
+		r.Apply(0, []byte("add "+number))
+	}
 }
 
 // A verdict compares what the client was told with what the replicas have done.

@@ -3,6 +3,8 @@ package loop
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -30,6 +32,20 @@ func (m *sum) Apply(_ uint64, command []byte) []byte {
 	m.total += len(command)
 	m.result = strconv.AppendInt(m.result[:0], int64(m.total), 10)
 	return m.result
+}
+
+func (m *sum) Snapshot() io.WriterTo { return number(m.total) }
+
+type number int
+
+func (n number) WriteTo(w io.Writer) (int64, error) {
+	written, err := fmt.Fprint(w, int(n))
+	return int64(written), err
+}
+
+func (m *sum) Restore(r io.Reader) error {
+	_, err := fmt.Fscan(r, &m.total)
+	return err
 }
 
 // start runs a group of one replica, which is not formed yet.

@@ -25,6 +25,8 @@ type Config struct {
 	Peers map[uint64]string
 	// Machine is the service of a replica.
 	Machine vr.StateMachine
+	// LogBytes is the memory for a replica's log, 0 for what is usual.
+	LogBytes int
 	// Keys are those of secure mode, none for plain mode. See noise.Check.
 	Keys []noise.Key
 	// Observe is called with events; see Start.
@@ -41,7 +43,7 @@ func Open(cfg Config) (*Loop, error) {
 	if err := checkKeys(cfg.Keys); len(cfg.Keys) > 0 && err != nil {
 		return nil, err
 	}
-	host := stack.Config{Self: wire.Peer(cfg.Self), Seed: random(), Replicas: replicas, Machine: cfg.Machine, Keys: cfg.Keys}
+	host := stack.Config{Self: wire.Peer(cfg.Self), Seed: random(), Replicas: replicas, Machine: cfg.Machine, LogBytes: cfg.LogBytes, Keys: cfg.Keys}
 	_, _ = rand.Read(host.Entropy[:]) // never fails
 	// A wall clock and 12 random bits: the one place where a run gets its name.
 	host.Incarnation = vr.FreshIncarnation(uint64(time.Now().UnixMicro()), random(), 0)

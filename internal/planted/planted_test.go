@@ -165,8 +165,8 @@ func TestPlay(t *testing.T) {
 
 func schedules(t *testing.T) []string {
 	t.Helper()
-	paths, err := filepath.Glob("testdata/S*.txt")
-	if err != nil || len(paths) < 14 {
+	paths, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(paths) < 15 {
 		t.Fatalf("%d schedules: %v", len(paths), err)
 	}
 	return paths

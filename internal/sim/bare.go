@@ -69,6 +69,12 @@ func (p *bareReplica) tick(now time.Duration, out *output) {
 
 func (p *bareReplica) deadline() time.Duration { return p.vr.Deadline() }
 
+func (p *bareReplica) install(now time.Duration, state *vr.Restored, out *output) {
+	p.begin()
+	p.vr.Install(now, state, &p.effects)
+	p.end(out)
+}
+
 func (p *bareReplica) submit(time.Duration, []byte) (wire.RequestNumber, bool) { return 0, false }
 
 func (p *bareReplica) replica() (*vr.Replica, *machine) { return p.vr, &p.machine }
@@ -97,6 +103,8 @@ func (p *bareClient) tick(now time.Duration, out *output) {
 }
 
 func (p *bareClient) deadline() time.Duration { return p.vr.Deadline() }
+
+func (p *bareClient) install(time.Duration, *vr.Restored, *output) {}
 
 func (p *bareClient) submit(now time.Duration, command []byte) (wire.RequestNumber, bool) {
 	return p.vr.Submit(now, command)
@@ -134,6 +142,8 @@ func (p *bareOperator) tick(now time.Duration, out *output) {
 }
 
 func (p *bareOperator) deadline() time.Duration { return p.vr.Deadline() }
+
+func (p *bareOperator) install(time.Duration, *vr.Restored, *output) {}
 
 func (p *bareOperator) submit(time.Duration, []byte) (wire.RequestNumber, bool) { return 0, false }
 

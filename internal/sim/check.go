@@ -40,6 +40,7 @@ var checks = [...]check{
 	{"I9 promise", checkPromise},
 	{"I10 own acknowledgements", checkAcks},
 	{"I14 exactly once", checkOnce},
+	{"I16 state", checkState},
 	{"I18 birth", checkBirth},
 }
 

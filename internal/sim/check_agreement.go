@@ -12,6 +12,8 @@ import (
 type commitment struct {
 	chain wire.Chain
 	view  wire.ViewNumber // of the replica that was first seen to know of it
+	// proposed is the view in which the op was first proposed.
+	proposed wire.ViewNumber
 }
 
 func checkAgreement(r *record, s *subject) string {
@@ -23,7 +25,7 @@ func checkAgreement(r *record, s *subject) string {
 	for op := from; op <= s.now.Commit; op++ {
 		chain, _ := s.chain(op)
 		if op > wire.OpNumber(len(r.committed)) {
-			r.committed = append(r.committed, commitment{chain, s.now.View})
+			r.committed = append(r.committed, commitment{chain, s.now.View, s.log[op-1].view})
 			continue
 		}
 		if c := r.committed[op-1]; c.chain != chain {

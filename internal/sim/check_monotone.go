@@ -16,7 +16,9 @@ func checkMonotone(r *record, s *subject) string {
 	switch {
 	case b.View < a.View, b.LastNormal < a.LastNormal, b.Commit < a.Commit, b.Applied < a.Applied, b.Incarnation < a.Incarnation:
 		return fmt.Sprintf("went back from %s to %s", numbers(a), numbers(b))
-	case b.Applied > b.Commit, b.Commit > b.Op, b.LastNormal > b.View:
+	case b.LogBase < a.LogBase, b.Checkpoint < a.Checkpoint:
+		return fmt.Sprintf("has a log from %d and a checkpoint at %d, and had %d and %d", b.LogBase, b.Checkpoint, a.LogBase, a.Checkpoint)
+	case b.Applied > b.Commit, b.Commit > b.Op, b.LastNormal > b.View, b.LogBase > b.Checkpoint, b.Checkpoint > b.Applied:
 		return "has numbers out of order: " + numbers(b)
 	case b.Status == wire.StatusNormal && b.LastNormal != b.View:
 		return "is normal in a view that it has not completed: " + numbers(b)
@@ -37,7 +39,8 @@ func checkMonotone(r *record, s *subject) string {
 }
 
 func numbers(s *vr.Status) string {
-	return fmt.Sprintf("%v v=%d v'=%d n=%d k=%d applied=%d", s.Status, s.View, s.LastNormal, s.Op, s.Commit, s.Applied)
+	return fmt.Sprintf("%v v=%d v'=%d n=%d k=%d applied=%d checkpoint=%d base=%d",
+		s.Status, s.View, s.LastNormal, s.Op, s.Commit, s.Applied, s.Checkpoint, s.LogBase)
 }
 
 // fenced tells whether the step found that a later incarnation of the replica is known.

@@ -10,7 +10,8 @@ import (
 
 // I14 Exactly once (VR Revisited, section 4.1, the client-table): each request of a session takes
 // effect at most once and in the order of request-numbers, at the same op and with the same result
-// on every replica; and all replies to it are equal. With it I16: equal ops make equal states.
+// on every replica; and all replies to it are equal. With it the first half of
+// I16: equal ops make equal states.
 
 // An application is an op that had an effect on a state machine.
 type application struct {

@@ -17,6 +17,7 @@ type step struct {
 	log     []mark
 	commit  wire.OpNumber
 	applied []application
+	jump    wire.OpNumber // to the op that a state is said to be of
 	knows   []wire.Member
 	sent    []wire.Message
 	events  []vr.Event
@@ -33,7 +34,7 @@ func entries(text string) []mark {
 		if letter >= 'a' {
 			view = 1
 		}
-		log = append(log, mark{view, chain})
+		log = append(log, mark{view: view, chain: chain})
 	}
 	return log
 }
@@ -73,8 +74,9 @@ func (r *record) play(p step) *Violation {
 	}
 	s.log, s.applied, s.events, s.sent = p.log, p.applied, p.events, nil
 	for _, a := range p.applied {
-		s.now.Applied = max(s.now.Applied, a.op)
+		s.now.Applied, s.digest = max(s.now.Applied, a.op), a.digest
 	}
+	s.now.Applied = max(s.now.Applied, p.jump)
 	for _, m := range p.sent {
 		h := wire.Header{View: p.view, From: s.id, Incarnation: s.now.Incarnation}
 		s.sent = append(s.sent, wire.Envelope{Header: h, Message: m})
@@ -252,6 +254,15 @@ func TestCheckersSeeViolations(t *testing.T) {
 			return []step{{of: m[0], status: normal, sent: []wire.Message{
 				&wire.Reply{Client: 9, Session: 1, First: 1, Results: results.Append(wire.OutcomeDone, []byte("never"))},
 			}}}
+		}},
+		{"I16 state", func(_ *record, m [3]*subject) []step { // the log without its beginning, and no state for it
+			log := entries("AB")
+			return []step{
+				{of: m[0], status: normal, log: log},
+				{of: m[1], status: normal, log: log},
+				{of: m[0], status: normal, log: log, commit: 2, applied: effect(2, 1, 5)},
+				{of: m[2], status: normal, log: log, commit: 2, jump: 2},
+			}
 		}},
 		{"I18 birth", func(_ *record, m [3]*subject) []step {
 			new := &subject{id: 3}

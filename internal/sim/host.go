@@ -95,6 +95,12 @@ func (p *hostProcess) end(out *output) {
 
 func (p *hostProcess) deadline() time.Duration { return p.host.Deadline() }
 
+func (p *hostProcess) install(now time.Duration, state *vr.Restored, out *output) {
+	p.effects.Reset()
+	p.host.Install(now, state, &p.effects)
+	p.end(out)
+}
+
 func (p *hostProcess) submit(now time.Duration, command []byte) (wire.RequestNumber, bool) {
 	return p.host.Submit(now, command)
 }

@@ -2,11 +2,13 @@ package sim
 
 import (
 	"encoding/binary"
+	"io"
 	"strconv"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
 
+	"vrnode/internal/assert"
 	"vrnode/wire"
 )
 
@@ -17,10 +19,13 @@ type machine struct {
 	digest  uint64
 	applied []application
 	scratch []byte
+	// restoring: the state is being replaced, and nothing may be applied.
+	restoring bool
 }
 
 // Apply adds the number of a command "add 5" and returns "sum@op".
 func (m *machine) Apply(op uint64, command []byte) []byte {
+	assert.That(!m.restoring, "nothing is applied to a machine that is being restored")
 	n, _ := strconv.ParseInt(strings.TrimPrefix(string(command), "add "), 10, 64)
 	m.sum += n
 	m.scratch = binary.LittleEndian.AppendUint64(m.scratch[:0], m.digest)
@@ -31,6 +36,27 @@ func (m *machine) Apply(op uint64, command []byte) []byte {
 	m.scratch = strconv.AppendUint(m.scratch, op, 10)
 	m.applied = append(m.applied, application{op: wire.OpNumber(op), digest: m.digest, result: xxhash.Sum64(m.scratch)})
 	return m.scratch
+}
+
+// Snapshot returns the sum and the digest.
+func (m *machine) Snapshot() io.WriterTo { return &machine{sum: m.sum, digest: m.digest} }
+
+// WriteTo writes the sum and the digest.
+func (m *machine) WriteTo(w io.Writer) (int64, error) {
+	b := binary.LittleEndian.AppendUint64(nil, uint64(m.sum))
+	n, err := w.Write(binary.LittleEndian.AppendUint64(b, m.digest))
+	return int64(n), err
+}
+
+// Restore reads what WriteTo wrote.
+func (m *machine) Restore(r io.Reader) error {
+	b, err := io.ReadAll(r)
+	if err != nil || len(b) != 16 {
+		return io.ErrUnexpectedEOF
+	}
+	m.sum, m.digest = int64(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint64(b[8:])
+	m.restoring = false
+	return nil
 }
 
 // opOf returns the op that a result names, and the sum, or false if it is not a machine's.

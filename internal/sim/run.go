@@ -69,6 +69,7 @@ type run struct {
 	used     []wire.Incarnation
 	booted   int
 	secure   bool
+	logBytes int
 
 	strikeAt time.Duration // when the next thing goes wrong
 	trap     trap
@@ -85,7 +86,7 @@ func newRun(c Chooser, o Options) *run {
 	r.operator = r.replicas + r.clients
 	r.zombie = r.operator + 1
 	r.w = newWorld(c, r.replicas, r.zombie+1, uint64(c.Choose(1<<30, "network")), newTrace(o.Verbose))
-	r.w.zombie = r.zombie
+	r.w.zombie, r.w.carries = r.zombie, true
 	r.w.net.usual, r.w.net.hold, r.w.net.slow = r.link, r.hold, r.slow
 	r.w.record.clockStepsBack = r.clockStepsBack
 	r.w.onResult = r.take
@@ -123,6 +124,7 @@ func (r *run) boot(member int) {
 	self := r.ids[member]
 	if r.bare {
 		cfg := vr.Config{Self: self, Incarnation: incarnation, Replicas: r.ids, Seed: r.seed()}
+		cfg.LogBytes = r.logBytes
 		r.w.run(member, self, newBareReplica(cfg, r.w.siteOf))
 	} else {
 		r.w.run(member, self, newHost(r.host(self, incarnation)))
@@ -141,16 +143,26 @@ func (r *run) host(self wire.Peer, incarnation wire.Incarnation) stack.Config {
 	if r.booted == 1 {
 		r.secure = cfg.Seed%secureOneIn == secureOneIn-1
 	}
+	cfg.LogBytes = r.logBytes
 	if r.secure {
 		return withKeys(cfg, []noise.Key{{1}})
 	}
 	return cfg
 }
 
+// logSizes are how much memory logs may take, 0 for what is usual, which is more than any run needs.
+// The smallest keeps a few ops more than a client has outstanding, so that replicas lack what the others
+// have forgotten all the time. The seed of the first process decides.
+var logSizes = [...]int{0, 4 << 10, 8 << 10, 0, 32 << 10}
+
 // seed makes the seed of a process. It differs between the processes of a run.
 func (r *run) seed() uint64 {
 	r.booted++
-	return uint64(r.booted)<<32 | uint64(r.choose(1<<16, "seed"))
+	seed := r.choose(1<<16, "seed")
+	if r.booted == 1 {
+		r.logBytes = logSizes[seed/secureOneIn%len(logSizes)]
+	}
+	return uint64(r.booted)<<32 | uint64(seed)
 }
 
 // bootClient starts a client in a process of its own.

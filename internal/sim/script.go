@@ -15,7 +15,9 @@ import (
 // they have sent, and nothing happens but what a command says. Each process has a clock of its
 // own, so that one alone can run into a timeout. All checkers run after every step. The commands:
 //
-//	cluster replicas=3 [clients=1]    replicas 1 2 3 … form a group; clients are a, b …
+//	cluster replicas=3 [clients=1] [log=640]
+//	                                  replicas 1 2 3 … form a group; clients are a, b …; log is the
+//	                                  memory for each log, of which an op takes 80 bytes and its body
 //	boot replicas=3                   the same replicas, which belong to no group
 //	register 1 x                      a client x that does nothing else asks replica 1 for a session:
 //	                                  the simplest op there is
@@ -28,6 +30,7 @@ import (
 //	tick 2 +300ms                     the clock of 2 moves on, and its timers fire in their order
 //	crash 2                           2 loses its memory and is down
 //	restart 2 [run=3]                 2 starts, as its next run or as the one given
+//	state 1->2                        the newest checkpoint of 1 is brought to 2, which needs a state
 //	status                            a line for each replica
 //	log 1                             the entries of 1
 //	messages                          what is on the heap
@@ -38,6 +41,7 @@ type Script struct {
 	n      int
 	clocks []time.Duration
 	runs   []uint64
+	log    int // memory for each log
 	heap   []letter
 	text   strings.Builder
 }
@@ -108,10 +112,12 @@ func (s *Script) do(command string, args []string) error {
 		return s.crash(args)
 	case "restart":
 		return s.restart(args)
+	case "state":
+		return s.state(args)
 	case "status":
 		return s.status()
 	case "log":
-		return s.log(args)
+		return s.printLog(args)
 	case "messages":
 		for _, l := range s.heap {
 			s.say("%s", l.text)
@@ -134,11 +140,15 @@ func (s *Script) boot(args []string) error {
 	if err != nil {
 		return err
 	}
+	log, err := number(args, "log", 0)
+	if err != nil {
+		return err
+	}
 	if n > wire.MembersMax {
 		return fmt.Errorf("at most %d replicas", wire.MembersMax)
 	}
 	*s = Script{
-		w: newWorld(&Tape{}, n, n+clients, 0, newTrace(nil)), n: n,
+		w: newWorld(&Tape{}, n, n+clients, 0, newTrace(nil)), n: n, log: log,
 		clocks: make([]time.Duration, n+clients), runs: make([]uint64, n),
 	}
 	for i := range n + clients {
@@ -164,7 +174,7 @@ func (s *Script) ids() []wire.Peer {
 
 func (s *Script) start(i int, run uint64) {
 	s.runs[i] = run
-	cfg := vr.Config{Self: wire.Peer(i + 1), Incarnation: wire.Incarnation(run), Replicas: s.ids(), Seed: run}
+	cfg := vr.Config{Self: wire.Peer(i + 1), Incarnation: wire.Incarnation(run), Replicas: s.ids(), Seed: run, LogBytes: s.log}
 	s.w.run(i, cfg.Self, newBareReplica(cfg, s.w.siteOf))
 }
 
@@ -395,6 +405,43 @@ func (s *Script) restart(args []string) error {
 	return nil
 }
 
+// state brings a checkpoint from one replica to another, at once.
+func (s *Script) state(args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("state FROM->TO")
+	}
+	from, to, _ := strings.Cut(args[0], "->")
+	donor, err := s.site([]string{from}, 0)
+	if err != nil {
+		return err
+	}
+	target, err := s.site([]string{to}, 0)
+	if err != nil {
+		return err
+	}
+	if s.w.sites[donor].subject == nil || s.w.sites[target].subject == nil {
+		return fmt.Errorf("%v: both must be replicas that are up", args[0])
+	}
+	r, _ := s.w.sites[donor].process.replica()
+	checkpoint := r.Checkpoint()
+	r, m := s.w.sites[target].process.replica()
+	if checkpoint == nil || !r.BeginRestore(checkpoint.Op) {
+		s.say("it is of no use")
+		return nil
+	}
+	state, err := copyState(checkpoint, m)
+	if err != nil {
+		return err
+	}
+	site := s.w.sites[target]
+	s.w.out.reset()
+	if s.w.guard(site, func() { site.process.install(s.clocks[target], state, &s.w.out) }) {
+		s.after(target)
+	}
+	s.settle(target)
+	return nil
+}
+
 func (s *Script) status() error {
 	for i := range s.n {
 		site := s.w.sites[i]
@@ -407,12 +454,17 @@ func (s *Script) status() error {
 		if b.Primary == b.Self {
 			role = "primary"
 		}
-		s.say("%s %-7s %v v=%d v'=%d n=%d k=%d run=%d", site.name, role, b.Status, b.View, b.LastNormal, b.Op, b.Commit, b.Incarnation)
+		checkpoint := ""
+		if b.Checkpoint > 0 {
+			checkpoint = fmt.Sprintf(" checkpoint=%d base=%d", b.Checkpoint, b.LogBase)
+		}
+		s.say("%s %-7s %v v=%d v'=%d n=%d k=%d run=%d%s",
+			site.name, role, b.Status, b.View, b.LastNormal, b.Op, b.Commit, b.Incarnation, checkpoint)
 	}
 	return nil
 }
 
-func (s *Script) log(args []string) error {
+func (s *Script) printLog(args []string) error {
 	i, err := s.site(args, 0)
 	if err != nil {
 		return err
@@ -421,7 +473,7 @@ func (s *Script) log(args []string) error {
 		return fmt.Errorf("%s is down", args[0])
 	}
 	r, _ := s.w.sites[i].process.replica()
-	for op := wire.OpNumber(1); ; op++ {
+	for op := r.Status().LogBase + 1; ; op++ {
 		e, ok := r.Entry(op)
 		if !ok {
 			return nil

@@ -39,8 +39,9 @@ func TestSeeds(t *testing.T) {
 		sum.Commits += a.Stats.Commits
 		sum.Views += a.Stats.Views
 		sum.Recoveries += a.Stats.Recoveries
+		sum.Transfers += a.Stats.Transfers
 	}
-	if !testing.Short() && (sum.Commits < 1000 || sum.Views < 60 || sum.Recoveries < 10) {
+	if !testing.Short() && (sum.Commits < 1000 || sum.Views < 60 || sum.Recoveries < 10 || sum.Transfers < 10) {
 		t.Errorf("the runs do not do much: %+v", sum)
 	}
 }

@@ -50,7 +50,7 @@ const stepTime = 100 * time.Microsecond
 func NewStage(cfg StageConfig) *Stage {
 	s := &Stage{cfg: cfg, operator: cfg.Replicas + cfg.Clients}
 	s.w = newWorld(NewDice(cfg.Seed), cfg.Replicas, s.operator+1, cfg.Seed, newTrace(cfg.Trace))
-	s.w.stepTime, s.w.stepsMax = stepTime, math.MaxInt
+	s.w.stepTime, s.w.stepsMax, s.w.carries = stepTime, math.MaxInt, true
 	s.w.onStep, s.w.onResult = s.afterStep, s.take
 	if lose := cfg.Lose; lose != nil {
 		s.w.net.lose = func(from, to int, b []byte) bool { return lose(from+1, to+1, b) }

@@ -34,11 +34,13 @@ type World struct {
 	onResult func(site int, r vr.Result)
 	// onStep is called after each step, with what it did.
 	onStep func(site int, out *output)
+	// carries: replicas that need a state get one. Else it is up to a script.
+	carries bool
 }
 
 // Stats counts what happened in a run.
 type Stats struct {
-	Steps, Packets, Commits, Views, Crashes, Recoveries, Faults int
+	Steps, Packets, Commits, Views, Crashes, Recoveries, Faults, Checkpoints, Transfers int
 }
 
 // A site is a place in the network at which a process can run.
@@ -50,6 +52,7 @@ type site struct {
 	paused  time.Duration // the process does nothing before then
 	waiting []packet      // that have come while it did nothing
 	subject *subject      // of a replica
+	parcel  *parcel       // with a state for the replica, nil while it needs none
 }
 
 // Bounds on what a sane group does. More is a loop or a storm.
@@ -94,7 +97,7 @@ func (w *World) siteOf(p wire.Peer) int {
 // run starts a process at a site.
 func (w *World) run(i int, p wire.Peer, process process) {
 	s := w.sites[i]
-	s.peer, s.process, s.born, s.paused = p, process, w.now, 0
+	s.peer, s.process, s.born, s.paused, s.parcel = p, process, w.now, 0, nil
 	if r, _ := process.replica(); r != nil {
 		s.subject = &subject{id: p}
 		w.record.members[p-1] = s.subject
@@ -108,7 +111,7 @@ func (w *World) kill(i int) {
 	if s.subject != nil && !s.subject.zombie {
 		w.record.members[s.peer-1] = nil
 	}
-	s.process, s.subject = nil, nil
+	s.process, s.subject, s.parcel = nil, nil, nil
 	for _, p := range s.waiting {
 		w.net.recycle(p.bytes)
 	}
@@ -120,6 +123,7 @@ func (w *World) move(member, zombie int) {
 	from, to := w.sites[member], w.sites[zombie]
 	to.peer, to.process, to.born, to.paused, to.subject = from.peer, from.process, from.born, from.paused, from.subject
 	to.subject.zombie = true
+	to.parcel, from.parcel = from.parcel, nil
 	to.waiting, from.waiting = from.waiting, to.waiting
 	w.record.members[member] = nil
 	from.process, from.subject = nil, nil
@@ -146,7 +150,11 @@ func (s *site) deadline() (at time.Duration, packet bool) {
 func (w *World) next() (at time.Duration, site int) {
 	at, site = w.net.next(), -1
 	for i, s := range w.sites {
-		if d, _ := s.deadline(); d <= at && d != never {
+		d, _ := s.deadline()
+		if p := s.parcel; p != nil {
+			d = min(d, max(p.at, s.paused))
+		}
+		if d <= at && d != never {
 			at, site = d, i
 		}
 	}
@@ -168,7 +176,12 @@ func (w *World) step(until time.Duration) bool {
 		return true
 	}
 	s := w.sites[site]
-	if _, packet := s.deadline(); !packet {
+	due, packet := s.deadline()
+	if due > at {
+		w.unpack(site)
+		return true
+	}
+	if !packet {
 		w.tick(site)
 		return true
 	}
@@ -268,6 +281,7 @@ func (w *World) after(i int) {
 	s.paused = max(s.paused, w.now+w.stepTime)
 	if s.subject != nil {
 		w.look(s, &w.out)
+		w.sendState(s)
 	}
 	w.count(s)
 	w.tell(s)
@@ -288,7 +302,8 @@ func (w *World) after(i int) {
 func (w *World) look(s *site, out *output) {
 	r, m := s.process.replica()
 	s.subject.applied, s.subject.sent, s.subject.events = m.applied, out.sent, out.events
-	s.subject.observe(r)
+	s.subject.digest = m.digest
+	s.subject.observe(r, w.record.committed)
 	m.applied = m.applied[:0]
 	if v := w.record.look(s.subject); v != nil {
 		w.fail(v.Name, v.Detail)
@@ -298,6 +313,8 @@ func (w *World) look(s *site, out *output) {
 func (w *World) count(s *site) {
 	for _, e := range w.out.events {
 		switch e.Kind {
+		case vr.EventCheckpoint:
+			w.stats.Checkpoints++
 		case vr.EventRecovered:
 			w.stats.Recoveries++
 		case vr.EventViewStarted:

@@ -50,6 +50,8 @@ type Config struct {
 	Replicas []Address
 	// Machine is the service of a replica, and nil for a client.
 	Machine vr.StateMachine
+	// LogBytes is the memory for a replica's log, 0 for what is usual; see vr.Config.
+	LogBytes int
 	// Keys put the transport in secure mode, and Entropy is the seed of its secrets; see
 	// frag.Config.
 	Keys    []noise.Key
@@ -83,7 +85,9 @@ func New(cfg Config) *Host {
 	h := &Host{self: cfg.Self, guest: cfg.Self}
 	if cfg.Machine != nil {
 		h.guest = wire.ClientPeer(random.Uint64(), cfg.Self)
-		h.replica = vr.New(vr.Config{Self: cfg.Self, Incarnation: cfg.Incarnation, Replicas: ids, Seed: random.Uint64()}, cfg.Machine)
+		h.replica = vr.New(vr.Config{
+			Self: cfg.Self, Incarnation: cfg.Incarnation, Replicas: ids, Seed: random.Uint64(), LogBytes: cfg.LogBytes,
+		}, cfg.Machine)
 	}
 	h.client = vr.NewClient(vr.ClientConfig{Self: h.guest, Replicas: ids, Seed: random.Uint64()})
 	h.operator = vr.NewOperator(vr.OperatorConfig{Self: h.guest, Replicas: ids})
@@ -148,6 +152,13 @@ func (h *Host) Tick(now time.Duration, out *Effects) {
 	if h.endpoint.Deadline() <= now {
 		h.endpoint.Tick(now, &out.transport)
 	}
+	out.publish()
+}
+
+// Install gives the replica a state that its machine was restored to; see vr.Replica.Install.
+func (h *Host) Install(now time.Duration, state *vr.Restored, out *Effects) {
+	h.replica.Install(now, state, &out.protocol)
+	h.send(now, out)
 	out.publish()
 }
 

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
 	"strconv"
 	"testing"
@@ -49,6 +50,20 @@ func (m *adder) Apply(_ uint64, command []byte) []byte {
 	m.sum += len(command)
 	m.result = strconv.AppendInt(m.result[:0], int64(m.sum), 10)
 	return m.result
+}
+
+func (m *adder) Snapshot() io.WriterTo { return number(m.sum) }
+
+type number int
+
+func (n number) WriteTo(w io.Writer) (int64, error) {
+	written, err := fmt.Fprint(w, int(n))
+	return int64(written), err
+}
+
+func (m *adder) Restore(r io.Reader) error {
+	_, err := fmt.Fscan(r, &m.sum)
+	return err
 }
 
 func address(id wire.Peer) netip.AddrPort {

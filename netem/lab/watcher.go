@@ -150,6 +150,8 @@ var spoken = []struct {
 	{"the memory is back", vr.EventRecovered},
 	{"another replica has lost its memory and come back", vr.EventPeerRestarted},
 	{"nobody answers this primary, so it falls silent", vr.EventAbdicated},
+	{"lacks more than the others have kept, and needs their state", vr.EventNeedsState},
+	{"has the state of the others", vr.EventStateInstalled},
 	{"halted, for good", vr.EventHalted},
 	{"the group has lost its memory: too many replicas are without it, and it can not come back by itself", vr.EventGroupLost},
 	{"too many replicas are without memory: the group was never formed, or can not come back by itself", vr.EventGroupLost},

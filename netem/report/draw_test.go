@@ -242,7 +242,7 @@ func TestChanges(t *testing.T) {
 // TestNamesOfEvents: what a diagram shows is what package vr says.
 func TestNamesOfEvents(t *testing.T) {
 	said := []string{"start", "exit"}
-	for k := vr.EventIgnored; k <= vr.EventHalted; k++ {
+	for k := vr.EventIgnored; k <= vr.EventStateInstalled; k++ {
 		said = append(said, k.String())
 	}
 	for name := range told {

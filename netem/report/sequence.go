@@ -169,6 +169,8 @@ var told = map[string]struct {
 	"recovered":           {"normal", func(e *result.Event) string { return fmt.Sprintf("recovered, n=%d", e.Op) }},
 	"peer-restarted":      {"doubt", func(*result.Event) string { return "peer restarted" }},
 	"abdicated":           {"doubt", func(*result.Event) string { return "abdicates" }},
+	"needs-state":         {"change", func(*result.Event) string { return "needs a state" }},
+	"state-installed":     {"change", func(e *result.Event) string { return fmt.Sprintf("has the state at n=%d", e.Op) }},
 	"fetching":            {"change", func(e *result.Event) string { return fmt.Sprintf("fetches to n=%d", e.Op) }},
 	"halted":              {"bad", func(*result.Event) string { return "halts" }},
 	"group-lost":          {"bad", func(*result.Event) string { return "group lost" }},

@@ -3,6 +3,8 @@ package client_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +22,20 @@ type counter struct{ n int }
 func (c *counter) Apply(_ uint64, command []byte) []byte {
 	c.n += len(command)
 	return strconv.AppendInt(nil, int64(c.n), 10)
+}
+
+func (m *counter) Snapshot() io.WriterTo { return number(m.n) }
+
+type number int
+
+func (n number) WriteTo(w io.Writer) (int64, error) {
+	written, err := fmt.Fprint(w, int(n))
+	return int64(written), err
+}
+
+func (m *counter) Restore(r io.Reader) error {
+	_, err := fmt.Fscan(r, &m.n)
+	return err
 }
 
 // startGroup runs three replicas in this process and a client of them.

@@ -61,6 +61,12 @@ func (j *journal) write(e Event) {
 		level, text, attrs = slog.LevelWarn, "nobody answers this primary, so it falls silent", []slog.Attr{view}
 	case vr.EventFetching:
 		level, text, attrs = slog.LevelDebug, "fetching the log", []slog.Attr{op, peer}
+	case vr.EventCheckpoint:
+		level, text, attrs = slog.LevelDebug, "took a checkpoint", []slog.Attr{op}
+	case vr.EventNeedsState:
+		text, attrs = "lacks more than the others have kept, and needs their state", []slog.Attr{op}
+	case vr.EventStateInstalled:
+		text, attrs = "has the state of the others", []slog.Attr{op}
 	case vr.EventHalted:
 		level, text, attrs = slog.LevelError, "halted, for good", []slog.Attr{slog.String("reason", e.Reason.String())}
 	case vr.EventIgnored:

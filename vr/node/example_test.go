@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"vrnode/internal/ports"
@@ -10,11 +11,24 @@ import (
 )
 
 // A counter is the service that is replicated: it counts the bytes of its commands.
-type counter struct{ n int }
+type counter int
 
 func (c *counter) Apply(_ uint64, command []byte) []byte {
-	c.n += len(command)
-	return fmt.Append(nil, c.n)
+	*c += counter(len(command))
+	return fmt.Append(nil, int(*c))
+}
+
+// Snapshot returns the count as it is now, for replicas that come back without their memory.
+func (c *counter) Snapshot() io.WriterTo { return *c }
+
+func (c counter) WriteTo(w io.Writer) (int64, error) {
+	n, err := fmt.Fprint(w, int(c))
+	return int64(n), err
+}
+
+func (c *counter) Restore(r io.Reader) error {
+	_, err := fmt.Fscan(r, (*int)(c))
+	return err
 }
 
 // Three replicas in one program; in earnest they are three machines.

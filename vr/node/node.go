@@ -41,7 +41,9 @@ var (
 
 // A StateMachine is your service. It must be deterministic: the same commands in the same order
 // give the same results everywhere. Apply is called with one command after the other, on every
-// replica, and must return quickly: until it does, the node does nothing else.
+// replica, and must return quickly: until it does, the node does nothing else. Snapshot is called now
+// and then, must be as quick, and returns a state that does not change any more; Restore makes another
+// machine of that state.
 type StateMachine = vr.StateMachine
 
 // A Key is the secret that the replicas of a group and its clients share. noise.ParseKeys reads
@@ -60,6 +62,10 @@ type Config struct {
 	Peers map[uint64]string
 	// Machine is the service, in its initial state.
 	Machine StateMachine
+	// LogMemory is how many bytes of memory the node takes for operations that others may lack, 0 for
+	// 256 MiB; at least 4 MiB. A replica that lacks more than the others have kept gets the whole state
+	// from them. It should be the same for all replicas.
+	LogMemory int
 	// Keys put the node in secure mode: it talks only to those who have one of them, and nobody
 	// else can read or forge what they say. There may be two while one replaces the other; see
 	// SetKeys. Without keys the node is in plain mode, in which whoever can reach it can do
@@ -89,8 +95,12 @@ func Start(cfg Config) (*Node, error) {
 		return nil, fmt.Errorf("node: ID: missing, must be one of Peers")
 	case cfg.Machine == nil:
 		return nil, fmt.Errorf("node: Machine: missing")
+	case cfg.LogMemory != 0 && cfg.LogMemory < vr.LogBytesMin:
+		return nil, fmt.Errorf("node: LogMemory: %d bytes, must be at least %d", cfg.LogMemory, vr.LogBytesMin)
 	}
-	l, err := loop.Open(loop.Config{Self: cfg.ID, Peers: cfg.Peers, Machine: cfg.Machine, Keys: cfg.Keys, Observe: observer(&cfg)})
+	l, err := loop.Open(loop.Config{
+		Self: cfg.ID, Peers: cfg.Peers, Machine: cfg.Machine, LogBytes: cfg.LogMemory, Keys: cfg.Keys, Observe: observer(&cfg),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}

@@ -1,0 +1,86 @@
+package sim
+
+import (
+	"bytes"
+	"time"
+
+	"vrnode/vr"
+)
+
+// A parcel is a state on its way to a replica that needs one, or the vain wait for it.
+type parcel struct {
+	at         time.Duration  // when the next happens to it
+	from       process        // the donor, nil if it was down
+	checkpoint *vr.Checkpoint // nil if the donor had none
+	opened     bool           // the machine of the replica is being restored
+}
+
+// travel is how long a state may take, and how long a machine may take to be restored.
+var travel = [...]time.Duration{time.Millisecond, 20 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond}
+
+// sendState sends a replica the state that it needs, if it does and none is on its way. The newest
+// checkpoint of a donor goes off, and is lost if the donor ends before it arrives.
+func (w *World) sendState(s *site) {
+	r, _ := s.process.replica()
+	need, lacks := r.NeedState()
+	if !w.carries || !lacks || s.parcel != nil {
+		return
+	}
+	s.parcel = &parcel{at: w.now + travel[w.choose.Choose(len(travel), "travel")]}
+	if len(need.Donors) == 0 {
+		return
+	}
+	donor := w.sites[w.siteOf(need.Donors[w.choose.Choose(len(need.Donors), "donor")])]
+	if donor.process != nil {
+		r, _ := donor.process.replica()
+		s.parcel.from, s.parcel.checkpoint = donor.process, r.Checkpoint()
+	}
+}
+
+// runs tells whether a process has not ended.
+func (w *World) runs(p process) bool {
+	for _, s := range w.sites {
+		if s.process != nil && s.process == p {
+			return true
+		}
+	}
+	return false
+}
+
+// unpack lets the next happen to the parcel of a site: it arrives and the machine begins to read it,
+// or that is done.
+func (w *World) unpack(i int) {
+	s := w.sites[i]
+	p := s.parcel
+	s.parcel = nil
+	r, m := s.process.replica()
+	if !p.opened {
+		if p.checkpoint == nil || !w.runs(p.from) || !r.BeginRestore(p.checkpoint.Op) {
+			w.sendState(s)
+			return
+		}
+		m.restoring, p.opened = true, true
+		p.at = w.now + travel[w.choose.Choose(len(travel), "restore")]
+		s.parcel = p
+		return
+	}
+	state, err := copyState(p.checkpoint, m)
+	if err != nil {
+		w.fail("a state is restored", err.Error())
+		return
+	}
+	w.stats.Transfers++
+	w.out.reset()
+	if w.guard(s, func() { s.process.install(w.now-s.born, state, &w.out) }) {
+		w.after(i)
+	}
+}
+
+// copyState restores a machine from a checkpoint, by the bytes that it is written as.
+func copyState(c *vr.Checkpoint, m *machine) (*vr.Restored, error) {
+	var b bytes.Buffer
+	if _, err := c.WriteTo(&b); err != nil {
+		return nil, err
+	}
+	return vr.ReadCheckpoint(&b, m)
+}

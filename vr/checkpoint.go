@@ -1,0 +1,119 @@
+package vr
+
+import (
+	"cmp"
+	"encoding/binary"
+	"io"
+	"slices"
+
+	"vrnode/wire"
+)
+
+// This file is checkpoints and what they are for, a log that does not grow for ever: VR Revisited,
+// section 5.1. Every replica takes its own, without a word to the others. When it does so depends only
+// on the ops that it has executed, so that all replicas take the same checkpoints, and what one of
+// them writes can be had from any.
+
+// A Checkpoint is the replicated state after an op: the client-table and the state of the machine. It
+// never changes, and holds no copy of anything large. It may be written by any goroutine while the
+// replica goes on.
+type Checkpoint struct {
+	// Op is the last op that was executed, Chain the chain of the log there.
+	Op    wire.OpNumber
+	Chain wire.Chain
+	// Epoch and Members are the configuration as of Op.
+	Epoch   wire.EpochNumber
+	Members []wire.Member
+
+	sessions []session // the idlest first
+	state    io.WriterTo
+}
+
+// checkpointBytes is how much of the log is executed from one checkpoint to the next.
+func (r *Replica) checkpointBytes() int { return r.cfg.LogBytes / 4 }
+
+// keepBytes is how much of the log stays although a checkpoint stands for it, for others that lack
+// a little.
+func (r *Replica) keepBytes() int { return r.cfg.LogBytes / 2 }
+
+// logIsFull tells whether nothing may be added to the log until some of it has been executed and
+// forgotten.
+func (r *Replica) logIsFull() bool { return r.log.bytes >= r.cfg.LogBytes }
+
+// Checkpoint returns the newest checkpoint, or nil if there is none yet.
+func (r *Replica) Checkpoint() *Checkpoint { return r.checkpoint }
+
+// takeCheckpoint takes a checkpoint of what is executed.
+func (r *Replica) takeCheckpoint(out *Effects) {
+	r.unsaved = 0
+	r.checkpoint = &Checkpoint{
+		Op: r.applied, Chain: r.log.chain(r.applied),
+		Epoch: r.epoch, Members: r.members,
+		sessions: r.sessions.freeze(), state: r.machine.Snapshot(),
+	}
+	out.event(Event{Kind: EventCheckpoint, View: r.view, Op: r.applied, Peer: r.cfg.Self})
+}
+
+// mayForget tells whether the oldest op of the log should go: the checkpoint stands for it, and the log
+// takes more than it should. Nothing goes while a log is frozen, so that who needs it for the new view
+// finds it whole.
+func (r *Replica) mayForget() bool {
+	return r.status == wire.StatusNormal && r.log.bytes > r.keepBytes() && r.log.base < r.checkpointOp() &&
+		!(r.isPrimary() && r.log.base == r.primary.sent)
+}
+
+// forget drops the oldest ops from the log, a few at a time.
+func (r *Replica) forget() {
+	for n := 0; n < forgetMax && r.mayForget(); n++ {
+		r.log.forget()
+	}
+}
+
+// The written form of a checkpoint is a sequence of records: a header, the sessions in the order of
+// their client-ids, and what the machine writes. Numbers are of variable length.
+const checkpointVersion = 1
+
+// WriteTo writes the checkpoint, one record with each call of Write: equal checkpoints are written
+// by equal calls on every replica.
+func (c *Checkpoint) WriteTo(w io.Writer) (n int64, err error) {
+	record := []byte{checkpointVersion}
+	write := func() {
+		if err == nil {
+			var some int
+			some, err = w.Write(record)
+			n += int64(some)
+		}
+	}
+	record = binary.AppendUvarint(record, uint64(c.Op))
+	record = binary.LittleEndian.AppendUint64(record, uint64(c.Chain))
+	record = binary.AppendUvarint(record, uint64(len(c.sessions)))
+	write()
+	byClient := make([]*session, len(c.sessions))
+	for i := range c.sessions {
+		byClient[i] = &c.sessions[i]
+	}
+	slices.SortFunc(byClient, func(a, b *session) int { return cmp.Compare(a.client, b.client) })
+	for _, s := range byClient {
+		record = s.append(record[:0])
+		write()
+	}
+	if err != nil {
+		return n, err
+	}
+	some, err := c.state.WriteTo(w)
+	return n + some, err
+}
+
+// append adds the record of a session to b.
+func (s *session) append(b []byte) []byte {
+	for _, x := range [...]uint64{
+		uint64(s.client), uint64(s.number), uint64(s.touched), uint64(s.forgotten), uint64(s.last - s.forgotten),
+	} {
+		b = binary.AppendUvarint(b, x)
+	}
+	for r := s.forgotten + 1; r <= s.last; r++ {
+		body := s.slot(r).body
+		b = append(binary.AppendUvarint(b, uint64(len(body))), body...)
+	}
+	return b
+}

@@ -1,0 +1,266 @@
+package vr
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"vrnode/internal/assert"
+	"vrnode/wire"
+)
+
+// This file is how a replica gets on that lacks ops which nobody's log has any more: it needs the
+// state that a checkpoint of another one stands for. How that is moved is none of the protocol's
+// business. The replica says that it needs one (NeedState), and whoever runs it
+//
+//	brings a Checkpoint's bytes here from one of the donors
+//	BeginRestore      from here on the replica executes nothing
+//	ReadCheckpoint    anywhere, for as long as it takes
+//	Install           the state takes the place of the log up to it
+//
+// Meanwhile the replica does what it can do without: it acknowledges nothing that it does not hold,
+// and a recovering one stays without memory until it has all of it.
+
+// NeedState says that a replica can not go on without a state.
+type NeedState struct {
+	// MinOp is the op from which on the others still have a log. A checkpoint of it or of a later one
+	// is best. An older one is of use if it is beyond what the replica has committed.
+	MinOp wire.OpNumber
+	// Donors are the replicas to ask, the backups before the primary, which has enough to do.
+	Donors []wire.Peer
+}
+
+// NeedState returns what the replica lacks, and whether it lacks anything.
+func (r *Replica) NeedState() (NeedState, bool) {
+	if r.lacks == 0 || r.restoring {
+		return NeedState{}, false
+	}
+	need := NeedState{MinOp: r.lacks}
+	primary := r.primaryOf(r.view)
+	if r.status == wire.StatusRecovering {
+		primary = r.recovery.primary
+	}
+	for i, id := range r.cfg.Replicas {
+		if id != r.cfg.Self && id != primary && !r.peers[i].recovering {
+			need.Donors = append(need.Donors, id)
+		}
+	}
+	if primary != 0 && primary != r.cfg.Self {
+		need.Donors = append(need.Donors, primary)
+	}
+	return need, true
+}
+
+// lack notes that a donor's log begins after op, where it was asked for less.
+func (r *Replica) lack(op wire.OpNumber, out *Effects) {
+	if r.lacks == 0 {
+		out.event(Event{Kind: EventNeedsState, View: r.view, Op: op, Peer: r.cfg.Self})
+	}
+	r.lacks = op
+}
+
+// BeginRestore tells that the state of a checkpoint is about to be read into the machine. It says
+// false if that is of no use, or no longer. Otherwise nothing is executed until Install, or until
+// RestoreFailed.
+func (r *Replica) BeginRestore(op wire.OpNumber) bool {
+	if r.lacks == 0 || r.restoring || op <= r.commit {
+		return false
+	}
+	r.restoring = true
+	return true
+}
+
+// RestoreFailed tells that the machine has not taken the state, whose bytes were those of a donor. It
+// has no state any more, and the replica none that it could vouch for.
+func (r *Replica) RestoreFailed(out *Effects) {
+	if r.status != wire.StatusHalted {
+		r.halt(Unrestorable, out)
+	}
+}
+
+// Install takes a state that was read after BeginRestore. Where it may not take the place of the log
+// yet, the replica keeps it until it may.
+func (r *Replica) Install(now time.Duration, state *Restored, out *Effects) {
+	assert.That(r.restoring && r.restored == nil, "Install follows BeginRestore, once")
+	if r.status == wire.StatusHalted {
+		return
+	}
+	r.restored = state
+	r.adopt(now, out)
+	r.replayEarly(now, out)
+	r.check()
+}
+
+// mayAdopt tells whether the restored state may take the place of the log up to its op. What is
+// committed is the same everywhere, but in which view is not known. So a log that goes on in
+// another way, or not so far, may only be given up by who is not bound by what it says:
+//
+//   - a replica that is without memory,
+//   - one that waits for the log of another view, and has described its own to nobody,
+//   - one that is normal, if the primary of its view has committed as much in that view.
+func (r *Replica) mayAdopt() bool {
+	switch {
+	case r.log.holds(r.restored.op, r.restored.chain), r.status == wire.StatusRecovering:
+		return true
+	case r.status == wire.StatusViewChange:
+		return r.viewChange.await
+	}
+	return r.isBackup() && r.restored.op <= r.backup.told
+}
+
+// adopt makes the restored state the replica's own, if it may.
+func (r *Replica) adopt(now time.Duration, out *Effects) {
+	if r.restored == nil {
+		return
+	}
+	state := r.restored
+	if state.op <= r.commit && !r.log.holds(state.op, state.chain) {
+		r.restored = nil
+		r.halt(Diverged, out)
+		return
+	}
+	if !r.mayAdopt() {
+		return
+	}
+	r.restored, r.restoring, r.lacks = nil, false, 0
+	r.applied, r.sessions = state.op, state.sessions
+	if !r.log.holds(state.op, state.chain) {
+		r.log = startAt(state.op, state.chain)
+		r.commit = state.op
+	}
+	out.event(Event{Kind: EventStateInstalled, View: r.view, Op: state.op, Peer: r.cfg.Self})
+	r.takeCheckpoint(out)
+	r.advanceCommit(state.op, out)
+	r.backup.early.wake(r.primaryOf(r.view))
+	switch {
+	case r.status == wire.StatusRecovering:
+		r.fetch.staging = nil
+		r.askAgain(now, out)
+		r.recovery.interval *= 2 // this is no new beginning
+	case r.isPrimary():
+		r.proposeAll()
+	case r.isBackup():
+		r.fetch = fetch{}
+		r.acknowledge(out)
+	case r.viewChange.await:
+		r.fetch = fetch{}
+	}
+}
+
+// ---- reading
+
+// Restored is a state that has been read: the machine has its part, this is the rest.
+type Restored struct {
+	op       wire.OpNumber
+	chain    wire.Chain
+	sessions sessions
+}
+
+// Op returns the op that the state is of.
+func (s *Restored) Op() wire.OpNumber { return s.op }
+
+var errState = errors.New("not a state as a checkpoint is written")
+
+// ReadCheckpoint reads what a Checkpoint has written, up to the end of r, and restores the machine
+// from it. It takes as long as the state is large, and needs no replica.
+func ReadCheckpoint(r io.Reader, machine StateMachine) (*Restored, error) {
+	b := bufio.NewReaderSize(r, 64<<10)
+	s := &Restored{sessions: newSessions()}
+	if err := s.read(b); err != nil {
+		return nil, fmt.Errorf("reading a state: %w", err)
+	}
+	if err := machine.Restore(b); err != nil {
+		return nil, fmt.Errorf("restoring the state machine: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Restored) read(b *bufio.Reader) error {
+	version, err := b.ReadByte()
+	if err != nil {
+		return err
+	}
+	if version != checkpointVersion {
+		return fmt.Errorf("%w: version %d, want %d", errState, version, checkpointVersion)
+	}
+	var op, count uint64
+	var chain [8]byte
+	if op, err = binary.ReadUvarint(b); err != nil {
+		return err
+	}
+	if _, err = io.ReadFull(b, chain[:]); err != nil {
+		return err
+	}
+	if count, err = binary.ReadUvarint(b); err != nil {
+		return err
+	}
+	if op == 0 || count > sessionsMax {
+		return fmt.Errorf("%w: op %d, %d sessions", errState, op, count)
+	}
+	s.op, s.chain = wire.OpNumber(op), wire.Chain(binary.LittleEndian.Uint64(chain[:]))
+	var read []*session
+	for range count {
+		next, err := s.readSession(b)
+		if err != nil {
+			return err
+		}
+		if n := len(read); n > 0 && next.client <= read[n-1].client {
+			return fmt.Errorf("%w: sessions are out of order", errState)
+		}
+		read = append(read, next)
+	}
+	slices.SortFunc(read, func(a, b *session) int { return cmp.Compare(a.touched, b.touched) })
+	for i, x := range read {
+		if i > 0 && read[i-1].touched == x.touched {
+			return fmt.Errorf("%w: two sessions of one op", errState)
+		}
+		s.sessions.byClient[x.client] = x
+		s.sessions.link(x)
+	}
+	return nil
+}
+
+// readSession reads the record of a session. Nothing in it is larger than what a replica keeps.
+func (s *Restored) readSession(b *bufio.Reader) (*session, error) {
+	var numbers [5]uint64
+	for i := range numbers {
+		var err error
+		if numbers[i], err = binary.ReadUvarint(b); err != nil {
+			return nil, err
+		}
+	}
+	x := &session{
+		client: wire.Peer(numbers[0]), number: wire.SessionNumber(numbers[1]), touched: wire.OpNumber(numbers[2]),
+		forgotten: wire.RequestNumber(numbers[3]), last: wire.RequestNumber(numbers[3]),
+	}
+	kept := numbers[4]
+	if numbers[1] == 0 || numbers[1] > numbers[2] || x.touched > s.op || kept > SessionWindow || numbers[3]+kept < kept {
+		return nil, fmt.Errorf("%w: a session of client %v", errState, x.client)
+	}
+	for range kept {
+		size, err := binary.ReadUvarint(b)
+		if err != nil {
+			return nil, err
+		}
+		if size > wire.CommandMax {
+			return nil, fmt.Errorf("%w: a result of %d bytes", errState, size)
+		}
+		x.last++
+		x.makeRoom()
+		slot := x.slot(x.last)
+		*slot = result{body: make([]byte, size), own: true}
+		x.bytes += len(slot.body)
+		if x.bytes > sessionBytes {
+			return nil, fmt.Errorf("%w: a session with more than %d bytes of results", errState, sessionBytes)
+		}
+		if _, err := io.ReadFull(b, slot.body); err != nil {
+			return nil, err
+		}
+	}
+	return x, nil
+}
