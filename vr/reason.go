@@ -31,7 +31,6 @@ const (
 	Malformed                            // fields contradict each other
 	Fenced                               // halted: another process runs as this replica
 	Diverged                             // halted: committed ops differ between replicas
-	Unrestorable                         // halted: the state machine did not take a state
 	reasonCount
 )
 
@@ -43,7 +42,7 @@ var reasonNames = [reasonCount]string{
 	TooEarly: "too-early", TooMuchEarly: "too-much-early", WindowFull: "window-full",
 	NotAwaited: "not-awaited", NotThisRun: "not-this-run", CannotGive: "cannot-give",
 	AlreadyOperational: "already-operational", NotListed: "not-listed", Misaddressed: "misaddressed",
-	Malformed: "malformed", Fenced: "fenced", Diverged: "diverged", Unrestorable: "unrestorable",
+	Malformed: "malformed", Fenced: "fenced", Diverged: "diverged",
 }
 
 func (r Reason) String() string {

@@ -129,11 +129,6 @@ func TestReasons(t *testing.T) {
 			return g.tell(2, client, &wire.Form{Members: members})
 		},
 		Misaddressed: func(g *group) Reason { return g.tell(1, client, &wire.Commit{Seq: 1}) },
-		Unrestorable: func(g *group) Reason {
-			var out Effects
-			g.replicas[2].RestoreFailed(&out)
-			return out.Events[0].Reason
-		},
 		Malformed: func(g *group) Reason {
 			return g.tell(2, g.from(1), &wire.Prepare{First: 0, Entries: entries(1)})
 		},
@@ -146,7 +141,7 @@ func TestReasons(t *testing.T) {
 			}
 		})
 	}
-	if n := len(Reasons()); n != 25 {
+	if n := len(Reasons()); n != 24 {
 		t.Errorf("there are %d reasons; each needs a situation here", n)
 	}
 }

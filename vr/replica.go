@@ -263,6 +263,19 @@ func (r *Replica) ignoreHeader(now time.Duration, h *wire.Header, kind wire.Kind
 	return 0
 }
 
+// Admit tells whether a message that is not the replica's, but of a transfer of states, is one that
+// its runtime may believe: the rules for all messages apply to it.
+func (r *Replica) Admit(now time.Duration, h *wire.Header, m wire.Message, out *Effects) bool {
+	why := r.ignoreHeader(now, h, m.Kind(), out)
+	if why != 0 {
+		out.ignored(h, m, why)
+	}
+	return why == 0
+}
+
+// Header returns the header that a message of this replica has now.
+func (r *Replica) Header() wire.Header { return r.header() }
+
 // ignoreCluster applies H1. A replica without memory knows no group and may ask any.
 func (r *Replica) ignoreCluster(h *wire.Header, kind wire.Kind) bool {
 	if r.status == wire.StatusRecovering {
@@ -276,7 +289,8 @@ func (r *Replica) ignoreCluster(h *wire.Header, kind wire.Kind) bool {
 // view change (section 4.3).
 func heardWhileRecovering(kind wire.Kind) bool {
 	switch kind {
-	case wire.KindRecovery, wire.KindRecoveryResponse, wire.KindRecoveringToo, wire.KindStaleIncarnation, wire.KindLog:
+	case wire.KindRecovery, wire.KindRecoveryResponse, wire.KindRecoveringToo, wire.KindStaleIncarnation, wire.KindLog,
+		wire.KindManifest, wire.KindBlocks, wire.KindPiece, wire.KindTransferRefused:
 		return true
 	}
 	return false
@@ -288,7 +302,8 @@ func (r *Replica) hear(now time.Duration, i int, kind wire.Kind, out *Effects) {
 	switch kind {
 	case wire.KindRecovery, wire.KindRecoveringToo:
 		p.recovering, p.recoveryAt = true, now
-	case wire.KindGetLog, wire.KindStaleIncarnation: // both may come from a recovering replica
+	case wire.KindGetLog, wire.KindStaleIncarnation, wire.KindGetManifest, wire.KindGetBlocks, wire.KindGetPiece:
+		// These may come from a recovering replica.
 	default:
 		if p.recovering {
 			p.recovering = false

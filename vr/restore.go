@@ -20,7 +20,7 @@ import (
 //
 //	brings a Checkpoint's bytes here from one of the donors
 //	BeginRestore      from here on the replica executes nothing
-//	ReadCheckpoint    anywhere, for as long as it takes
+//	ReadCheckpoint    anywhere, for as long as it takes; if it fails, all again
 //	Install           the state takes the place of the log up to it
 //
 // Meanwhile the replica does what it can do without: it acknowledges nothing that it does not hold,
@@ -37,10 +37,10 @@ type NeedState struct {
 
 // NeedState returns what the replica lacks, and whether it lacks anything.
 func (r *Replica) NeedState() (NeedState, bool) {
-	if r.lacks == 0 || r.restoring {
+	if r.lacks == 0 && !r.restoring || r.restored != nil || r.status == wire.StatusHalted {
 		return NeedState{}, false
 	}
-	need := NeedState{MinOp: r.lacks}
+	need := NeedState{MinOp: max(r.lacks, r.applied+1)}
 	primary := r.primaryOf(r.view)
 	if r.status == wire.StatusRecovering {
 		primary = r.recovery.primary
@@ -56,31 +56,30 @@ func (r *Replica) NeedState() (NeedState, bool) {
 	return need, true
 }
 
-// lack notes that a donor's log begins after op, where it was asked for less.
+// lack notes that a donor's log begins after op, where it was asked for less. That of others may begin
+// earlier. That theirs move on is no reason to want another state than the one that is on its way:
+// what is brought gets shorter every time.
 func (r *Replica) lack(op wire.OpNumber, out *Effects) {
 	if r.lacks == 0 {
 		out.event(Event{Kind: EventNeedsState, View: r.view, Op: op, Peer: r.cfg.Self})
+		r.lacks = op
 	}
-	r.lacks = op
+	r.lacks = min(r.lacks, op)
 }
 
 // BeginRestore tells that the state of a checkpoint is about to be read into the machine. It says
-// false if that is of no use, or no longer. Otherwise nothing is executed until Install, or until
-// RestoreFailed.
+// false if that is of no use, or no longer. Otherwise nothing is executed until Install. Where reading
+// fails the machine has no state: the replica needs one as before, and BeginRestore comes again.
 func (r *Replica) BeginRestore(op wire.OpNumber) bool {
-	if r.lacks == 0 || r.restoring || op <= r.commit {
+	useful := op > r.applied
+	if !r.restoring {
+		useful = r.lacks != 0 && op > r.commit
+	}
+	if r.restored != nil || !useful {
 		return false
 	}
 	r.restoring = true
 	return true
-}
-
-// RestoreFailed tells that the machine has not taken the state, whose bytes were those of a donor. It
-// has no state any more, and the replica none that it could vouch for.
-func (r *Replica) RestoreFailed(out *Effects) {
-	if r.status != wire.StatusHalted {
-		r.halt(Unrestorable, out)
-	}
 }
 
 // Install takes a state that was read after BeginRestore. Where it may not take the place of the log

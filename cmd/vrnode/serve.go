@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -27,6 +28,7 @@ func newServe() *cobra.Command {
 		service machineFlag
 		logs    format
 		memory  size
+		spool   string
 	)
 	cmd := &cobra.Command{
 		Use:   "serve --id N --peers ID=HOST:PORT,… --key-file FILE",
@@ -54,7 +56,7 @@ What happens is logged to standard error.`,
 				least := size(vr.LogBytesMin)
 				return usage("--log-memory %v is less than a log needs, which is %v", &memory, &least)
 			}
-			s := server{id: id, group: &group, memory: memory.get(), talk: cmd.ErrOrStderr(), log: newLogger(cmd.ErrOrStderr(), &logs)}
+			s := server{id: id, group: &group, memory: memory.get(), spool: spool, talk: cmd.ErrOrStderr(), log: newLogger(cmd.ErrOrStderr(), &logs)}
 			return s.run(cmd.Context(), service.get().new())
 		},
 	}
@@ -64,6 +66,7 @@ What happens is logged to standard error.`,
 	logs.formats, logs.value = []string{"text", "json"}, "text"
 	cmd.Flags().Var(&logs, "log-format", "how to write the log")
 	memory.addTo(cmd, "log-memory", vr.LogBytesDefault, "memory for operations that other replicas may lack; the same for all")
+	cmd.Flags().StringVar(&spool, "spool", "", "a directory for states on their way; with one of its own, a replica that is started again keeps what it has fetched")
 	return cmd
 }
 
@@ -92,6 +95,7 @@ type server struct {
 	id     uint64
 	group  *access
 	memory int
+	spool  string
 	talk   io.Writer
 	log    *slog.Logger
 }
@@ -102,7 +106,7 @@ const hintAfter = 2 * time.Second
 
 func (s *server) run(ctx context.Context, machine vr.StateMachine) error {
 	signal.Ignore(syscall.SIGPIPE) // the replica outlives whoever reads its log
-	n, err := node.Start(node.Config{ID: s.id, Peers: s.group.peers, Keys: s.group.keys, Machine: machine, LogMemory: s.memory, Logger: s.log})
+	n, err := node.Start(node.Config{ID: s.id, Peers: s.group.peers, Keys: s.group.keys, Machine: machine, LogMemory: s.memory, SpoolDir: s.spool, Logger: s.log})
 	if err != nil {
 		return s.explain(err)
 	}
@@ -139,6 +143,9 @@ func (s *server) explain(err error) error {
 		return fmt.Errorf("--peers: the address of replica %d, %s, is in use by another process", s.id, s.group.peers[s.id])
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("--id %d: the address of this replica in --peers, %s, is not one of this machine", s.id, s.group.peers[s.id])
+	}
+	if name, why, found := strings.Cut(err.Error(), "SpoolDir: "); found && name == "node: " {
+		return usage("--spool: %s", why)
 	}
 	return fmt.Errorf("--peers: %w", err)
 }

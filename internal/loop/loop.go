@@ -15,6 +15,7 @@ import (
 	"vrnode/frag/udp"
 	"vrnode/internal/assert"
 	"vrnode/internal/stack"
+	"vrnode/statexfer"
 	"vrnode/vr"
 	"vrnode/wire"
 )
@@ -50,7 +51,9 @@ type Loop struct {
 	taken       commands              // from the inbox
 	outstanding [unsettledMax]*ticket // by request-number
 	completions chan completion
-	events      chan vr.Event
+	events      chan event
+	workers     workers
+	spools      *spools
 	dropped     uint64 // events
 	err         error
 }
@@ -67,19 +70,26 @@ type completion struct {
 	result
 }
 
-// Start runs host on conn, which the loop closes in the end. observe, if not nil, is called with
+// An event is one of the protocol, or one of the transfer of states.
+type event struct {
+	protocol vr.Event
+	transfer *statexfer.Event
+}
+
+// newLoop runs host on conn, which the loop closes in the end. observe, if not nil, is called with
 // every event but EventCommitted, one at a time, by a goroutine that may take its time.
-func Start(conn *udp.Conn, host *stack.Host, observe func(vr.Event)) *Loop {
+func newLoop(conn *udp.Conn, host *stack.Host, files *spools, observe func(event)) *Loop {
 	l := &Loop{
-		conn: conn, host: host, born: time.Now(),
+		conn: conn, host: host, spools: files, born: time.Now(),
 		room:        make(chan struct{}, pendingMax),
 		ended:       make(chan struct{}),
 		completions: make(chan completion, pendingMax),
 	}
 	l.service.Store(new(service))
 	l.helpers.Go(l.complete)
+	l.startWorkers()
 	if observe != nil {
-		l.events = make(chan vr.Event, eventsMax)
+		l.events = make(chan event, eventsMax)
 		l.helpers.Go(func() {
 			for e := range l.events {
 				observe(e)
@@ -129,15 +139,21 @@ func (l *Loop) Do(f func(host *stack.Host, now time.Duration)) bool {
 	}
 }
 
-// Report returns how the replica is and what it knows of the others. It says false if the loop has
-// ended, or runs a client.
-func (l *Loop) Report() (status vr.Status, peers []wire.PeerReport, ok bool) {
+// A Report is how a replica is.
+type Report struct {
+	Status   vr.Status
+	Peers    []wire.PeerReport  // what it knows of the others
+	Transfer statexfer.Progress // of the state that it fetches
+}
+
+// Report returns how the replica is. It says false if the loop has ended, or runs a client.
+func (l *Loop) Report() (r Report, ok bool) {
 	l.Do(func(host *stack.Host, now time.Duration) {
 		if report := host.Report(now, &l.out); report != nil {
-			status, peers, ok = host.Replica().Status(), report.Peers, true
+			r, ok = Report{host.Replica().Status(), report.Peers, host.Progress(now)}, true
 		}
 	})
-	return status, peers, ok
+	return r, ok
 }
 
 // SetKeys replaces the keys of a loop in secure mode. Sessions go on, but for those that came
@@ -212,6 +228,7 @@ func (l *Loop) turn() error {
 	if l.host.Deadline() <= now {
 		l.host.Tick(now, &l.out)
 	}
+	l.work()
 	if err := l.conn.WriteBatch(l.out.Datagrams); err != nil {
 		return err
 	}
@@ -266,11 +283,19 @@ func (l *Loop) settle() {
 		if e.Kind == vr.EventCommitted {
 			continue // to wake the observer for every op would cost more than the op
 		}
-		select {
-		case l.events <- e:
-		default:
-			l.dropped++
-		}
+		l.tell(event{protocol: e})
+	}
+	for _, e := range l.out.Transfers {
+		l.tell(event{transfer: &e})
+	}
+}
+
+// tell gives an event to the observer, if that is not too slow.
+func (l *Loop) tell(e event) {
+	select {
+	case l.events <- e:
+	default:
+		l.dropped++
 	}
 }
 
@@ -323,6 +348,7 @@ func (l *Loop) end() {
 		l.err = err
 	}
 	close(l.completions)
+	l.endWorkers()
 	if l.events != nil {
 		close(l.events)
 	}

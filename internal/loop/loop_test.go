@@ -254,7 +254,7 @@ func TestAfterClose(t *testing.T) {
 	if _, err := l.Probe(t.Context()); !errors.Is(err, ErrClosed) {
 		t.Errorf("Probe: %v", err)
 	}
-	if _, _, ok := l.Report(); ok {
+	if _, ok := l.Report(); ok {
 		t.Error("Report after Close")
 	}
 	end := make(chan error)

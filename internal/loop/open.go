@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"vrnode/frag/noise"
 	"vrnode/frag/udp"
 	"vrnode/internal/stack"
+	"vrnode/statexfer"
 	"vrnode/vr"
 	"vrnode/wire"
 )
@@ -29,8 +32,13 @@ type Config struct {
 	LogBytes int
 	// Keys are those of secure mode, none for plain mode. See noise.Check.
 	Keys []noise.Key
-	// Observe is called with events; see Start.
-	Observe func(vr.Event)
+	// SpoolDir is a directory for states that are being moved, "" for that of temporary files. In one
+	// of its own a run finds what an earlier one has fetched.
+	SpoolDir string
+	// Observe, if not nil, is called with every event but EventCommitted, ObserveTransfer with those of
+	// the transfer of states; one at a time, by a goroutine that may take its time.
+	Observe         func(vr.Event)
+	ObserveTransfer func(statexfer.Event)
 }
 
 // Open starts a loop on a socket of its own: a replica at its address in Peers, a client anywhere.
@@ -55,11 +63,32 @@ func Open(cfg Config) (*Loop, error) {
 	} else {
 		return nil, fmt.Errorf("ID: replica %d is not in Peers", cfg.Self)
 	}
+	files := &spools{dir: cfg.SpoolDir, self: host.Self}
+	host.Spools = stack.Spools{Source: files.source, Target: files.target}
+	if info, err := os.Stat(cmp.Or(cfg.SpoolDir, os.TempDir())); cfg.SpoolDir != "" && (err != nil || !info.IsDir()) {
+		return nil, fmt.Errorf("SpoolDir: %q is not a directory that can be used: %w", cfg.SpoolDir, cmp.Or(err, error(syscall.ENOTDIR)))
+	}
 	conn, err := udp.Listen(listen)
 	if err != nil {
 		return nil, err
 	}
-	return Start(conn, stack.New(host), cfg.Observe), nil
+	return newLoop(conn, stack.New(host), files, cfg.observer()), nil
+}
+
+// observer returns what takes all events, nil if nobody wants any.
+func (cfg *Config) observer() func(event) {
+	protocol, transfer := cfg.Observe, cfg.ObserveTransfer
+	if protocol == nil && transfer == nil {
+		return nil
+	}
+	return func(e event) {
+		switch {
+		case e.transfer == nil && protocol != nil:
+			protocol(e.protocol)
+		case e.transfer != nil && transfer != nil:
+			transfer(*e.transfer)
+		}
+	}
 }
 
 func checkKeys(keys []noise.Key) error {

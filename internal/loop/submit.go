@@ -112,7 +112,7 @@ type inbox struct {
 	mu       sync.Mutex
 	closed   bool
 	commands commands
-	calls    []func() // at most one of each goroutine that waits in Do
+	calls    []func() // at most one of each goroutine that waits in Do, and one of each job
 }
 
 // commands is a queue of commands, in one piece of memory, with their tickets.

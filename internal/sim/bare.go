@@ -69,6 +69,7 @@ func (p *bareReplica) tick(now time.Duration, out *output) {
 
 func (p *bareReplica) deadline() time.Duration { return p.vr.Deadline() }
 
+// install gives the replica a state that its machine was restored to.
 func (p *bareReplica) install(now time.Duration, state *vr.Restored, out *output) {
 	p.begin()
 	p.vr.Install(now, state, &p.effects)
@@ -103,8 +104,6 @@ func (p *bareClient) tick(now time.Duration, out *output) {
 }
 
 func (p *bareClient) deadline() time.Duration { return p.vr.Deadline() }
-
-func (p *bareClient) install(time.Duration, *vr.Restored, *output) {}
 
 func (p *bareClient) submit(now time.Duration, command []byte) (wire.RequestNumber, bool) {
 	return p.vr.Submit(now, command)
@@ -142,8 +141,6 @@ func (p *bareOperator) tick(now time.Duration, out *output) {
 }
 
 func (p *bareOperator) deadline() time.Duration { return p.vr.Deadline() }
-
-func (p *bareOperator) install(time.Duration, *vr.Restored, *output) {}
 
 func (p *bareOperator) submit(time.Duration, []byte) (wire.RequestNumber, bool) { return 0, false }
 

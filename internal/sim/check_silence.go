@@ -18,7 +18,8 @@ func checkSilence(_ *record, s *subject) string {
 			continue // of the client in its process
 		}
 		switch k := s.sent[i].Message.Kind(); k {
-		case wire.KindRecovery, wire.KindRecoveringToo, wire.KindProbeReply, wire.KindGetLog:
+		case wire.KindRecovery, wire.KindRecoveringToo, wire.KindProbeReply, wire.KindGetLog,
+			wire.KindGetManifest, wire.KindGetBlocks, wire.KindGetPiece:
 		default:
 			return fmt.Sprintf("sent %v to %v while recovering", k, s.sent[i].To)
 		}

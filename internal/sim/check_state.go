@@ -5,6 +5,9 @@ import "fmt"
 // I16 State: who takes part has the state that the ops up to the last executed one make, however it
 // came by it. A replica that counts without its state may be the last one that seemed to have it.
 func checkState(r *record, s *subject) string {
+	if s.before.Restoring && s.now.Restoring && s.before.Applied != s.now.Applied {
+		return fmt.Sprintf("executed op %d while its state was being replaced", s.now.Applied)
+	}
 	if !s.operational() || s.now.Restoring || s.before.Applied == s.now.Applied && s.before.Status == s.now.Status {
 		return ""
 	}

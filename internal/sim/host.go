@@ -18,6 +18,15 @@ type hostProcess struct {
 	machine machine
 	effects stack.Effects
 	forming *formation // of an operator
+	jobs    []job      // of a replica
+	// takes tells how long a job takes.
+	takes func(stack.Job) time.Duration
+}
+
+// A job is work that a process has begun beside its protocol.
+type job struct {
+	done time.Duration
+	work stack.Job
 }
 
 // A formation is what an operator was told to do.
@@ -43,6 +52,15 @@ func withKeys(cfg stack.Config, keys []noise.Key) stack.Config {
 		binary.LittleEndian.PutUint64(cfg.Entropy[:], cfg.Seed)
 	}
 	return cfg
+}
+
+// newReplicaHost returns a host of a replica in a World.
+func newReplicaHost(w *World, cfg stack.Config) *hostProcess {
+	open := func() (stack.Spool, error) { return w.openSpool(), nil }
+	cfg.Spools = stack.Spools{Source: open, Target: open}
+	p := newHost(cfg)
+	p.takes = w.jobTakes
+	return p
 }
 
 func newHost(cfg stack.Config) *hostProcess {
@@ -77,28 +95,50 @@ func (p *hostProcess) step(now time.Duration, from int, packet []byte, out *outp
 	if f := p.forming; f != nil {
 		form(p.host.Operator(), now, f.cluster, &f.listed)
 	}
-	p.end(out)
+	p.end(now, out)
 }
 
+// tick ends a job that is due, or lets the host do what is.
 func (p *hostProcess) tick(now time.Duration, out *output) {
 	p.effects.Reset()
-	p.host.Tick(now, &p.effects)
-	p.end(out)
+	if i := p.nextJob(); i >= 0 && p.jobs[i].done <= now {
+		work := p.jobs[i].work
+		p.jobs = append(p.jobs[:i], p.jobs[i+1:]...)
+		work.Run()
+		p.host.Done(now, work, &p.effects)
+	} else {
+		p.host.Tick(now, &p.effects)
+	}
+	p.end(now, out)
 }
 
-func (p *hostProcess) end(out *output) {
+// nextJob returns the job that is done first, or -1.
+func (p *hostProcess) nextJob() int {
+	next := -1
+	for i := range p.jobs {
+		if next < 0 || p.jobs[i].done < p.jobs[next].done {
+			next = i
+		}
+	}
+	return next
+}
+
+func (p *hostProcess) end(now time.Duration, out *output) {
+	for _, work := range p.effects.Jobs {
+		p.jobs = append(p.jobs, job{now + p.takes(work), work})
+	}
 	for _, d := range p.effects.Datagrams {
 		out.packets = append(out.packets, outgoing{numberOf(d.Addr), d.Bytes})
 	}
 	out.sent, out.events, out.results = p.effects.Sent, p.effects.Events, p.effects.Results
 }
 
-func (p *hostProcess) deadline() time.Duration { return p.host.Deadline() }
-
-func (p *hostProcess) install(now time.Duration, state *vr.Restored, out *output) {
-	p.effects.Reset()
-	p.host.Install(now, state, &p.effects)
-	p.end(out)
+func (p *hostProcess) deadline() time.Duration {
+	at := p.host.Deadline()
+	if i := p.nextJob(); i >= 0 {
+		at = min(at, p.jobs[i].done)
+	}
+	return at
 }
 
 func (p *hostProcess) submit(now time.Duration, command []byte) (wire.RequestNumber, bool) {

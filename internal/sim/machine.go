@@ -8,7 +8,6 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"vrnode/internal/assert"
 	"vrnode/wire"
 )
 
@@ -19,13 +18,10 @@ type machine struct {
 	digest  uint64
 	applied []application
 	scratch []byte
-	// restoring: the state is being replaced, and nothing may be applied.
-	restoring bool
 }
 
 // Apply adds the number of a command "add 5" and returns "sum@op".
 func (m *machine) Apply(op uint64, command []byte) []byte {
-	assert.That(!m.restoring, "nothing is applied to a machine that is being restored")
 	n, _ := strconv.ParseInt(strings.TrimPrefix(string(command), "add "), 10, 64)
 	m.sum += n
 	m.scratch = binary.LittleEndian.AppendUint64(m.scratch[:0], m.digest)
@@ -55,7 +51,6 @@ func (m *machine) Restore(r io.Reader) error {
 		return io.ErrUnexpectedEOF
 	}
 	m.sum, m.digest = int64(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint64(b[8:])
-	m.restoring = false
 	return nil
 }
 

@@ -64,6 +64,7 @@ func (r *run) heal() {
 	r.strikeAt, r.trap, r.agenda = never, trap{}, nil
 	r.w.kill(r.zombie)
 	r.w.kill(r.operator)
+	r.w.faulty = false
 	r.w.net.mend(r.w.now)
 	r.w.net.hold, r.w.net.slow = 0, 0
 	r.w.net.setAll(r.w.now, link.Settings{Delay: delay(200*time.Microsecond, 200*time.Microsecond)})

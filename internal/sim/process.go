@@ -14,8 +14,6 @@ type process interface {
 	step(now time.Duration, from int, packet []byte, out *output)
 	tick(now time.Duration, out *output)
 	deadline() time.Duration
-	// install gives the replica in the process a state that its machine was restored to.
-	install(now time.Duration, state *vr.Restored, out *output)
 	// submit gives a command to the client in the process; false if there is none or it is full.
 	submit(now time.Duration, command []byte) (wire.RequestNumber, bool)
 	// replica returns the replica in the process and its state machine, or nil.

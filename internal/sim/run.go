@@ -86,7 +86,7 @@ func newRun(c Chooser, o Options) *run {
 	r.operator = r.replicas + r.clients
 	r.zombie = r.operator + 1
 	r.w = newWorld(c, r.replicas, r.zombie+1, uint64(c.Choose(1<<30, "network")), newTrace(o.Verbose))
-	r.w.zombie, r.w.carries = r.zombie, true
+	r.w.zombie, r.w.carries, r.w.faulty = r.zombie, true, true
 	r.w.net.usual, r.w.net.hold, r.w.net.slow = r.link, r.hold, r.slow
 	r.w.record.clockStepsBack = r.clockStepsBack
 	r.w.onResult = r.take
@@ -127,7 +127,7 @@ func (r *run) boot(member int) {
 		cfg.LogBytes = r.logBytes
 		r.w.run(member, self, newBareReplica(cfg, r.w.siteOf))
 	} else {
-		r.w.run(member, self, newHost(r.host(self, incarnation)))
+		r.w.run(member, self, newReplicaHost(r.w, r.host(self, incarnation)))
 	}
 	if r.clientsAtHome {
 		r.loads[member] = &load{site: member, at: r.w.now}
@@ -152,15 +152,22 @@ func (r *run) host(self wire.Peer, incarnation wire.Incarnation) stack.Config {
 
 // logSizes are how much memory logs may take, 0 for what is usual, which is more than any run needs.
 // The smallest keeps a few ops more than a client has outstanding, so that replicas lack what the others
-// have forgotten all the time. The seed of the first process decides.
-var logSizes = [...]int{0, 4 << 10, 8 << 10, 0, 32 << 10}
+// have forgotten all the time. Hosts have larger ones: after the faults, what they keep must be what is
+// executed while a state is moved. The seed of the first process decides.
+var (
+	logSizes     = [...]int{0, 4 << 10, 8 << 10, 0, 32 << 10}
+	hostLogSizes = [len(logSizes)]int{0, 16 << 10, 16 << 10, 0, 32 << 10}
+)
 
 // seed makes the seed of a process. It differs between the processes of a run.
 func (r *run) seed() uint64 {
 	r.booted++
 	seed := r.choose(1<<16, "seed")
 	if r.booted == 1 {
-		r.logBytes = logSizes[seed/secureOneIn%len(logSizes)]
+		r.logBytes = hostLogSizes[seed/secureOneIn%len(logSizes)]
+		if r.bare {
+			r.logBytes = logSizes[seed/secureOneIn%len(logSizes)]
+		}
 	}
 	return uint64(r.booted)<<32 | uint64(seed)
 }

@@ -435,7 +435,7 @@ func (s *Script) state(args []string) error {
 	}
 	site := s.w.sites[target]
 	s.w.out.reset()
-	if s.w.guard(site, func() { site.process.install(s.clocks[target], state, &s.w.out) }) {
+	if s.w.guard(site, func() { site.process.(*bareReplica).install(s.clocks[target], state, &s.w.out) }) {
 		s.after(target)
 	}
 	s.settle(target)

@@ -50,7 +50,7 @@ const stepTime = 100 * time.Microsecond
 func NewStage(cfg StageConfig) *Stage {
 	s := &Stage{cfg: cfg, operator: cfg.Replicas + cfg.Clients}
 	s.w = newWorld(NewDice(cfg.Seed), cfg.Replicas, s.operator+1, cfg.Seed, newTrace(cfg.Trace))
-	s.w.stepTime, s.w.stepsMax, s.w.carries = stepTime, math.MaxInt, true
+	s.w.stepTime, s.w.stepsMax = stepTime, math.MaxInt
 	s.w.onStep, s.w.onResult = s.afterStep, s.take
 	if lose := cfg.Lose; lose != nil {
 		s.w.net.lose = func(from, to int, b []byte) bool { return lose(from+1, to+1, b) }
@@ -88,7 +88,7 @@ func (s *Stage) Start(replica int) {
 	micros := uint64(1<<32) + uint64(s.w.now.Microseconds()) + uint64(s.booted) // no two runs begin in one µs
 	self := s.ids[replica-1]
 	incarnation := vr.FreshIncarnation(micros, seed, 0)
-	s.w.run(replica-1, self, newHost(withKeys(hostConfig(s.ids, self, incarnation, seed), s.keys[replica-1])))
+	s.w.run(replica-1, self, newReplicaHost(s.w, withKeys(hostConfig(s.ids, self, incarnation, seed), s.keys[replica-1])))
 }
 
 // SetKeys replaces the keys of a replica, in secure mode.

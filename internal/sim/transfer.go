@@ -4,8 +4,51 @@ import (
 	"bytes"
 	"time"
 
+	"vrnode/internal/stack"
+	"vrnode/statexfer"
 	"vrnode/vr"
 )
+
+// Hosts bring states themselves. What takes them long takes here as long as is chosen.
+
+// travel is how long a state may take to be written, fetched by a bare replica, or restored.
+var travel = [...]time.Duration{time.Millisecond, 20 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond}
+
+func (w *World) jobTakes(j stack.Job) time.Duration {
+	switch {
+	case !j.IsLong():
+		return 0
+	case !w.faulty: // the faults are over
+		return travel[0]
+	}
+	return travel[w.choose.Choose(len(travel), "job")]
+}
+
+// rottenOneIn: one in so many spools gives back something else than what was written to it.
+const rottenOneIn = 4
+
+func (w *World) openSpool() stack.Spool {
+	if w.faulty && w.choose.Choose(rottenOneIn, "rotten spool") == rottenOneIn-1 {
+		return &rottenSpool{world: w}
+	}
+	return new(statexfer.Memory)
+}
+
+type rottenSpool struct {
+	statexfer.Memory
+	world *World
+}
+
+// ReadAt changes a bit of what was written.
+func (s *rottenSpool) ReadAt(b []byte, at int64) (int, error) {
+	n, err := s.Memory.ReadAt(b, at)
+	if n > 0 && s.world.faulty {
+		b[n/2] ^= 1
+	}
+	return n, err
+}
+
+// Bare replicas have nobody who brings states, so the World does.
 
 // A parcel is a state on its way to a replica that needs one, or the vain wait for it.
 type parcel struct {
@@ -15,15 +58,15 @@ type parcel struct {
 	opened     bool           // the machine of the replica is being restored
 }
 
-// travel is how long a state may take, and how long a machine may take to be restored.
-var travel = [...]time.Duration{time.Millisecond, 20 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond}
-
 // sendState sends a replica the state that it needs, if it does and none is on its way. The newest
 // checkpoint of a donor goes off, and is lost if the donor ends before it arrives.
 func (w *World) sendState(s *site) {
-	r, _ := s.process.replica()
-	need, lacks := r.NeedState()
-	if !w.carries || !lacks || s.parcel != nil {
+	p, bare := s.process.(*bareReplica)
+	if !w.carries || !bare || s.parcel != nil {
+		return
+	}
+	need, lacks := p.vr.NeedState()
+	if !lacks {
 		return
 	}
 	s.parcel = &parcel{at: w.now + travel[w.choose.Choose(len(travel), "travel")]}
@@ -59,7 +102,7 @@ func (w *World) unpack(i int) {
 			w.sendState(s)
 			return
 		}
-		m.restoring, p.opened = true, true
+		p.opened = true
 		p.at = w.now + travel[w.choose.Choose(len(travel), "restore")]
 		s.parcel = p
 		return
@@ -69,9 +112,8 @@ func (w *World) unpack(i int) {
 		w.fail("a state is restored", err.Error())
 		return
 	}
-	w.stats.Transfers++
 	w.out.reset()
-	if w.guard(s, func() { s.process.install(w.now-s.born, state, &w.out) }) {
+	if w.guard(s, func() { s.process.(*bareReplica).install(w.now-s.born, state, &w.out) }) {
 		w.after(i)
 	}
 }

@@ -34,8 +34,10 @@ type World struct {
 	onResult func(site int, r vr.Result)
 	// onStep is called after each step, with what it did.
 	onStep func(site int, out *output)
-	// carries: replicas that need a state get one. Else it is up to a script.
+	// carries: bare replicas that need a state get one. Else it is up to a script.
 	carries bool
+	// faulty: jobs take long, and some spools do not give back what was written to them.
+	faulty bool
 }
 
 // Stats counts what happened in a run.
@@ -313,6 +315,8 @@ func (w *World) look(s *site, out *output) {
 func (w *World) count(s *site) {
 	for _, e := range w.out.events {
 		switch e.Kind {
+		case vr.EventStateInstalled:
+			w.stats.Transfers++
 		case vr.EventCheckpoint:
 			w.stats.Checkpoints++
 		case vr.EventRecovered:

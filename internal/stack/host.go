@@ -1,5 +1,5 @@
 // Package stack is the whole protocol of one process: a transport endpoint and, on top of it, a
-// replica, a client and an operator. Datagrams go in, datagrams and results come out. It is pure:
+// replica with its source and target of states, a client and an operator. Datagrams go in, datagrams and results come out. It is pure:
 // internal/loop drives it with sockets and a clock, internal/sim without either.
 //
 // It encodes, decodes and routes messages. It decides nothing.
@@ -52,6 +52,8 @@ type Config struct {
 	Machine vr.StateMachine
 	// LogBytes is the memory for a replica's log, 0 for what is usual; see vr.Config.
 	LogBytes int
+	// Spools are where a replica keeps states while they are moved.
+	Spools Spools
 	// Keys put the transport in secure mode, and Entropy is the seed of its secrets; see
 	// frag.Config.
 	Keys    []noise.Key
@@ -64,6 +66,7 @@ type Host struct {
 	client   *vr.Client
 	operator *vr.Operator
 	replica  *vr.Replica // nil in a program outside the group
+	states   *transfer   // likewise
 	endpoint *frag.Endpoint
 	// guest is the client-id of client and operator.
 	guest wire.Peer
@@ -88,6 +91,7 @@ func New(cfg Config) *Host {
 		h.replica = vr.New(vr.Config{
 			Self: cfg.Self, Incarnation: cfg.Incarnation, Replicas: ids, Seed: random.Uint64(), LogBytes: cfg.LogBytes,
 		}, cfg.Machine)
+		h.states = newTransfer(cfg.Self, cfg.Machine, cfg.Spools)
 	}
 	h.client = vr.NewClient(vr.ClientConfig{Self: h.guest, Replicas: ids, Seed: random.Uint64()})
 	h.operator = vr.NewOperator(vr.OperatorConfig{Self: h.guest, Replicas: ids})
@@ -120,6 +124,7 @@ func (h *Host) Step(now time.Duration, from netip.AddrPort, d []byte, out *Effec
 		h.receive(now, m, out)
 	}
 	out.transport.Messages = out.transport.Messages[:0]
+	h.move(now, out)
 	out.publish()
 }
 
@@ -145,6 +150,7 @@ func (h *Host) Tick(now time.Duration, out *Effects) {
 			h.replica.Tick(now, &out.protocol)
 			h.send(now, out)
 		}
+		h.move(now, out)
 		if h.machines() > now {
 			break
 		}
@@ -152,13 +158,6 @@ func (h *Host) Tick(now time.Duration, out *Effects) {
 	if h.endpoint.Deadline() <= now {
 		h.endpoint.Tick(now, &out.transport)
 	}
-	out.publish()
-}
-
-// Install gives the replica a state that its machine was restored to; see vr.Replica.Install.
-func (h *Host) Install(now time.Duration, state *vr.Restored, out *Effects) {
-	h.replica.Install(now, state, &out.protocol)
-	h.send(now, out)
 	out.publish()
 }
 
@@ -188,7 +187,7 @@ func (h *Host) Deadline() time.Duration { return min(h.machines(), h.endpoint.De
 func (h *Host) machines() time.Duration {
 	at := min(h.client.Deadline(), h.operator.Deadline())
 	if h.replica != nil {
-		at = min(at, h.replica.Deadline())
+		at = min(at, h.replica.Deadline(), h.states.source.Deadline(), h.states.target.Deadline())
 	}
 	return at
 }

@@ -128,7 +128,11 @@ func (h *Host) hand(now time.Duration, header *wire.Header, m wire.Message, out 
 		h.operator.Step(now, header, m, &out.protocol)
 	}
 	if to&toTransfer != 0 {
-		h.drop(ReasonNoMachine)
+		if h.replica == nil {
+			h.drop(ReasonNoMachine)
+			return
+		}
+		h.handTransfer(now, header, m, out)
 	}
 }
 

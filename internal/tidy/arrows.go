@@ -20,8 +20,8 @@ var arrows = []struct{ packages, ours, others string }{
 	{"internal/stack", "wire frag frag/noise vr statexfer", ""},
 
 	{"frag/udp", "wire", "x/sys"},
-	{"internal/loop", "wire vr internal/stack frag/noise frag/udp", ""},
-	{"vr/node vr/client", "vr wire internal/stack internal/loop frag/noise frag/udp", ""},
+	{"internal/loop", "wire vr statexfer internal/stack frag/noise frag/udp", ""},
+	{"vr/node vr/client", "vr wire statexfer internal/stack internal/loop frag/noise frag/udp", ""},
 	{"vr/machine/accumulator", "", ""},
 	{"vr/machine/kv", "", "btree"},
 	{"cmd/vrnode", "*", "cobra pflag progressbar"},
@@ -37,7 +37,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"netem/host", "netem/link netem/tc", ""},
 	{"netem/lab", "wire vr vr/client internal/memory internal/sim netem/link netem/scenario netem/result netem/guest vr/machine/*", "porcupine"},
 
-	{"internal/sim", "wire vr internal/stack frag frag/noise netem/link", "porcupine xxhash"},
+	{"internal/sim", "wire vr statexfer internal/stack frag frag/noise netem/link", "porcupine xxhash"},
 	{"internal/bench internal/demo", "wire vr vr/node vr/client vr/machine/* internal/ports", "hdrhistogram"},
 	{"internal/linktest", "wire frag frag/noise frag/udp", "hdrhistogram"},
 	{"internal/linkbench", "frag/noise internal/linktest netem/kernel", "hdrhistogram x/sys"},

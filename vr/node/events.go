@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"vrnode/statexfer"
 	"vrnode/vr"
 )
 
@@ -76,4 +77,42 @@ func (j *journal) write(e Event) {
 		return
 	}
 	j.log.LogAttrs(context.Background(), level, text, attrs...)
+}
+
+// transferObserver returns the function that logs what becomes of states on their way, nil if nobody
+// wants to know.
+func transferObserver(cfg *Config) func(statexfer.Event) {
+	if cfg.Logger == nil {
+		return nil
+	}
+	log := cfg.Logger.With("replica", cfg.ID)
+	return func(e statexfer.Event) {
+		if level, text, attrs := describe(e); text != "" {
+			log.LogAttrs(context.Background(), level, text, attrs...)
+		}
+	}
+}
+
+// describe puts into words what an operator wants to know of a transfer.
+func describe(e statexfer.Event) (level slog.Level, text string, attrs []slog.Attr) {
+	op, peer := slog.Uint64("op", uint64(e.Op)), slog.String("peer", e.Peer.String())
+	switch e.Kind {
+	case statexfer.EventServing:
+		return slog.LevelInfo, "gives its state to another replica", []slog.Attr{op, peer}
+	case statexfer.EventChosen:
+		return slog.LevelInfo, "fetching a state", []slog.Attr{op, peer}
+	case statexfer.EventReplaced:
+		return slog.LevelInfo, "fetching a newer state, what is equal stays", []slog.Attr{op, peer}
+	case statexfer.EventProgress:
+		return slog.LevelInfo, "fetching a state", []slog.Attr{op, slog.Int("percent", e.Percent)}
+	case statexfer.EventSilent:
+		return slog.LevelDebug, "does not send the state that it was asked for", []slog.Attr{op, peer}
+	case statexfer.EventWrong:
+		return slog.LevelWarn, "sent a piece of a state that is damaged; it will come from another", []slog.Attr{op, peer}
+	case statexfer.EventDifferentRoot:
+		return slog.LevelError, "has another state at an op than the others", []slog.Attr{op, peer}
+	case statexfer.EventFailed:
+		return slog.LevelError, "moving a state failed, and will be tried again", []slog.Attr{op, slog.String("error", e.Err.Error())}
+	}
+	return 0, "", nil
 }

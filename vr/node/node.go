@@ -66,6 +66,10 @@ type Config struct {
 	// 256 MiB; at least 4 MiB. A replica that lacks more than the others have kept gets the whole state
 	// from them. It should be the same for all replicas.
 	LogMemory int
+	// SpoolDir is a directory for states while they are moved, "" for that of temporary files. It needs
+	// room for two states. In a directory of its own, a node that is started again while it fetched a
+	// state goes on with what it had.
+	SpoolDir string
 	// Keys put the node in secure mode: it talks only to those who have one of them, and nobody
 	// else can read or forge what they say. There may be two while one replaces the other; see
 	// SetKeys. Without keys the node is in plain mode, in which whoever can reach it can do
@@ -99,7 +103,8 @@ func Start(cfg Config) (*Node, error) {
 		return nil, fmt.Errorf("node: LogMemory: %d bytes, must be at least %d", cfg.LogMemory, vr.LogBytesMin)
 	}
 	l, err := loop.Open(loop.Config{
-		Self: cfg.ID, Peers: cfg.Peers, Machine: cfg.Machine, LogBytes: cfg.LogMemory, Keys: cfg.Keys, Observe: observer(&cfg),
+		Self: cfg.ID, Peers: cfg.Peers, Machine: cfg.Machine, LogBytes: cfg.LogMemory, SpoolDir: cfg.SpoolDir, Keys: cfg.Keys,
+		Observe: observer(&cfg), ObserveTransfer: transferObserver(&cfg),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("node: %w", err)

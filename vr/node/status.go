@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"vrnode/statexfer"
 	"vrnode/vr"
 	"vrnode/wire"
 )
@@ -24,6 +25,10 @@ type Status struct {
 	// Op is the last op of the log, of which those up to Commit are committed and those up to
 	// Applied executed.
 	Op, Commit, Applied wire.OpNumber
+	// LogBase is the op up to which the log has forgotten its ops, Checkpoint the one up to which it may.
+	LogBase, Checkpoint wire.OpNumber
+	// Transfer is the state that the node fetches from the others, zero if it needs none.
+	Transfer Transfer
 	// GroupLost: too many replicas have lost their memory; the group can not come back.
 	GroupLost bool
 	// FailuresTolerable is how many more replicas may fail now without an end of the service.
@@ -36,6 +41,39 @@ type Status struct {
 	// EventsDropped counts events that OnEvent was too slow for, SocketDrops the datagrams that
 	// were lost because the node was too slow for the network.
 	EventsDropped, SocketDrops uint64
+}
+
+// A Transfer is how far a node is with fetching the state.
+type Transfer struct {
+	// Doing is what goes on: "checking" what is there already, "fetching", "restoring", or "failed" for
+	// a while before it goes on; "" if nothing does.
+	Doing string
+	// Op is the op that the state is of, 0 if it is not known yet.
+	Op wire.OpNumber
+	// Total are the bytes of the state, Have those that are here, Moved those that were sent for it.
+	Total, Have, Moved uint64
+	// Percent is how much is here.
+	Percent int
+	// Rate is how many bytes become available per second, Left how long the rest will take, -1 if that
+	// is not known.
+	Rate uint64
+	Left time.Duration
+	// Sources is how many replicas the state comes from.
+	Sources int
+}
+
+func transferOf(p *statexfer.Progress) Transfer {
+	if p.Phase == statexfer.PhaseIdle {
+		return Transfer{}
+	}
+	t := Transfer{
+		Doing: p.Phase.String(), Op: p.Op, Total: p.Total, Have: p.Have, Moved: p.Moved,
+		Percent: p.Percent(), Rate: p.Rate, Left: p.Left, Sources: p.Sources,
+	}
+	if t.Left == statexfer.Never {
+		t.Left = -1
+	}
+	return t
 }
 
 // PeerStatus is what a node knows of another replica.
@@ -61,14 +99,16 @@ const aliveFor = 100 * time.Millisecond
 
 // Status returns how the node is, the zero Status after Close.
 func (n *Node) Status() Status {
-	s, peers, ok := n.loop.Report()
+	r, ok := n.loop.Report()
 	if !ok {
 		return Status{}
 	}
+	s, peers := r.Status, r.Peers
 	stats := n.loop.Stats()
 	out := Status{
 		ID: s.Self, Incarnation: s.Incarnation, Status: s.Status, Role: s.Status.String(),
 		View: s.View, Primary: s.Primary, Op: s.Op, Commit: s.Commit, Applied: s.Applied,
+		LogBase: s.LogBase, Checkpoint: s.Checkpoint, Transfer: transferOf(&r.Transfer),
 		GroupLost: s.GroupLost, FailuresTolerable: -1, Sessions: s.Sessions, LogBytes: s.LogBytes,
 		EventsDropped: stats.EventsDropped, SocketDrops: stats.Socket.Overflowed,
 	}
