@@ -127,7 +127,9 @@ func (r *Replica) onRecoveryResponse(now time.Duration, h *wire.Header, m *wire.
 }
 
 // tryRecover picks the target when a quorum has answered: the state of the primary of the highest
-// view among them. No backup's will do, because it may lack what this replica acknowledged.
+// view among them. No backup's will do, because it may lack what this replica acknowledged. Nor will
+// that of a primary which has not committed what a state stands for that this replica has: it will
+// have soon, or it has been replaced and does not know it yet.
 func (r *Replica) tryRecover(now time.Duration, out *Effects) {
 	if r.fetch.purpose != 0 {
 		return
@@ -143,7 +145,7 @@ func (r *Replica) tryRecover(now time.Duration, out *Effects) {
 		return
 	}
 	for _, p := range r.recovery.responses {
-		if p.made && p.isPrimary && p.view == view && p.op >= r.log.base {
+		if p.made && p.isPrimary && p.view == view && p.commit >= r.log.base {
 			r.fetchEverything(now, p, out)
 			return
 		}

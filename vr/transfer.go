@@ -185,12 +185,6 @@ func (r *Replica) onLog(now time.Duration, h *wire.Header, m *wire.Log, out *Eff
 func (r *Replica) stage(now time.Duration, m *wire.Log, out *Effects) Reason {
 	f := &r.fetch
 	if f.staging.chain(m.First-1) != m.PrevChain {
-		if f.purpose == fetchRecovery && m.Commit < m.First-1 {
-			// The target has not committed what a state stands for: it is a primary that has been
-			// replaced and does not know it yet.
-			r.askAgain(now, out)
-			return OldView
-		}
 		r.halt(Diverged, out)
 		return 0
 	}
