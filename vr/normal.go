@@ -293,6 +293,7 @@ func (r *Replica) extend(m *wire.Prepare, out *Effects) bool {
 	for op, entries := m.First, m.Entries; entries.Next(&e); op++ {
 		if op > r.log.head {
 			r.log.append(&e)
+			r.lacks = 0
 		} else if op <= r.log.base {
 			continue
 		} else if own := r.log.entry(op); own.View != e.View || own.Client != e.Client || own.Request != e.Request {

@@ -53,3 +53,29 @@ func TestRecoveryIntoTheViewThatAStateIsOf(t *testing.T) {
 		}
 	}
 }
+
+// A replica that has got by a Prepare what it lacked does not lack it any more.
+func TestPrepareBringsWhatIsLacked(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	r := g.replicas[3]
+	entries := wire.Entries{}.Append(&wire.Entry{Kind: wire.EntryRegister, Client: clientID})
+	tell := func(from wire.Peer, m wire.Message, want Reason) {
+		t.Helper()
+		if why := g.tell(3, g.from(from), m); why != want {
+			t.Fatalf("%v, want %v", why, want)
+		}
+	}
+	tell(1, &wire.Commit{Seq: 1 << 20, Commit: 1}, 0)
+	g.now += fetchIntervalMin
+	var out Effects
+	r.Tick(g.now, &out) // the primary is silent; replica 2 is asked
+	tell(2, &wire.Log{First: 2, Commit: 1}, CannotGive)
+	if _, lacks := r.NeedState(); !lacks {
+		t.Fatal("lacks nothing")
+	}
+	tell(1, &wire.Prepare{First: 1, Commit: 1, Entries: entries}, 0)
+	if need, lacks := r.NeedState(); lacks {
+		t.Errorf("has all there is, and needs %+v", need)
+	}
+}

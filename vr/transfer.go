@@ -216,7 +216,6 @@ func (r *Replica) fillGap(now time.Duration, m *wire.Log, out *Effects) Reason {
 	if r.logIsFull() {
 		return WindowFull // it is asked for again
 	}
-	r.lacks = 0
 	if !r.extend(&wire.Prepare{First: m.First, PrevChain: m.PrevChain, Commit: m.Commit, Entries: m.Entries}, out) {
 		return 0
 	}
