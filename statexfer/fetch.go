@@ -33,7 +33,7 @@ func (t *Target) fetch(now time.Duration, out *Effects) {
 	if t.phase != PhaseFetching || t.manifest == nil || t.has == nil {
 		return
 	}
-	for again := true; again; {
+	for again := len(t.writes) < fetchesMax; again; {
 		again = false
 		for _, d := range t.donors {
 			if !d.has || d.until > now || d.flight >= d.window || len(t.fetches) == fetchesMax {

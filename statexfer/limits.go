@@ -61,8 +61,11 @@ const (
 	// in all. Each has a buffer of ChunkMax.
 	piecesMax  = 32
 	fetchesMax = 4 * piecesMax
+	// writesMax bounds the chunks that wait to be written, those of checkpoints included that have been
+	// replaced meanwhile: with fetchesMax of them nothing more is asked for, and as many may be under way.
+	writesMax = 2 * fetchesMax
 	// slotsMax bounds the slots of a spool: an old state, a new one, and what is under way.
-	slotsMax = 2*ChunksMax + fetchesMax
+	slotsMax = 2*ChunksMax + writesMax
 )
 
 // The patience of a target.

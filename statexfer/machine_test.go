@@ -400,3 +400,24 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// However often the checkpoint is replaced while the disk hangs, what waits to be written is bounded:
+// each has a buffer, a slot of the spool and a place in the queue of the runtime.
+func TestWritesAreBounded(t *testing.T) {
+	w := newWorld(t, 1, 2)
+	w.offer(1, newTable(1, 20_000, 1000), 1)
+	n := w.need(2, 1, nil, 1)
+	n.hung = true
+	for op := range wire.OpNumber(5) {
+		w.until(time.Minute, "chosen", func() bool { return n.op() == op+1 })
+		w.run(20 * time.Second)
+		if len(n.writes) > writesMax {
+			t.Fatalf("%d chunks wait to be written", len(n.writes))
+		}
+		w.node(1).crash()
+		w.node(1).start()
+		w.offer(op+2, newTable(uint64(op)+2, 20_000, 1000), 1)
+	}
+	n.hung = false
+	w.mustRestore(n, 6, newTable(6, 20_000, 1000))
+}

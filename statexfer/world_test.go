@@ -111,6 +111,7 @@ type node struct {
 	events   []Event
 	sent     int // bytes of messages sent
 	maxServe int
+	hung     bool // its disk: chunks are written when it is not any more
 }
 
 // A diskOf is a spool that outlives its process, and may fail.
@@ -190,13 +191,17 @@ func (w *world) collect(n *node) {
 		w.send(n, w.node(e.To), encoder.Append(nil, &e.Header, e.Message))
 	}
 	for _, j := range n.out.Jobs {
-		w.at(w.now+w.jobTime, func() {
-			if n.run == run {
+		var do func()
+		do = func() {
+			if _, stores := j.(*storeJob); stores && n.hung {
+				w.at(w.now+time.Second, do)
+			} else if n.run == run {
 				j.Run()
 				j.Done(w.now, &n.out)
 				w.collect(n)
 			}
-		})
+		}
+		w.at(w.now+w.jobTime, do)
 	}
 	if r := n.out.Ready; r != nil {
 		n.ready = r
