@@ -388,7 +388,8 @@ func (r *Replica) isMember(seat int) bool {
 // ---- Commit
 
 // onHeartbeatTimer tells the backups that the primary lives and what is committed. A primary that
-// nobody answers falls silent, so that backups that still hear it can replace it.
+// nobody answers falls silent, so that backups that still hear it can replace it. It only asks who has
+// done so: where the primaries of two views have fallen silent, nobody else would speak first.
 func (r *Replica) onHeartbeatTimer(now time.Duration, out *Effects) {
 	r.timers[timerHeartbeat] = now + heartbeatInterval
 	if r.abdicates(now) {
@@ -396,6 +397,8 @@ func (r *Replica) onHeartbeatTimer(now time.Duration, out *Effects) {
 			out.event(Event{Kind: EventAbdicated, View: r.view, Op: r.commit, Peer: r.cfg.Self})
 		}
 		r.primary.silent = true
+		r.timers[timerHeartbeat] = now + viewChangeInterval
+		r.broadcast(&wire.GetView{}, out)
 		return
 	}
 	r.primary.silent = false

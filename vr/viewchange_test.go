@@ -156,3 +156,25 @@ func TestPatience(t *testing.T) {
 		t.Errorf("it still waits for %v", got)
 	}
 }
+
+// Two primaries, each of which has fallen silent because it heard nobody, find each other again.
+func TestSilentPrimariesMeet(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	old := g.replicas[1]
+	g.replicas[1] = nil
+	g.run(time.Second)
+	if !g.replicas[2].isPrimary() {
+		t.Fatalf("%+v", g.replicas[2].Status())
+	}
+	g.replicas[3] = nil
+	g.run(time.Second)
+	g.replicas[1] = old
+	g.run(time.Second)
+	if s := old.Status(); s.View != 1 || !old.isBackup() {
+		t.Errorf("%+v", s)
+	}
+	g.submit(1)
+	g.run(time.Second)
+	g.wantApplied(1)
+}
