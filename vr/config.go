@@ -43,7 +43,7 @@ type StateMachine interface {
 	// with much state writes item by item, in a fixed order.
 	Snapshot() io.WriterTo
 	// Restore replaces the state by the one that a snapshot has written, and reads r to its end. No
-	// other method is called meanwhile. After an error the machine is not used any more.
+	// other method is called meanwhile. After an error no method is called but Restore, again.
 	Restore(r io.Reader) error
 }
 
