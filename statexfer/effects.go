@@ -74,6 +74,9 @@ type Event struct {
 	Peer wire.Peer
 	// Percent belongs to EventProgress.
 	Percent int
+	// Total are the bytes of the checkpoint, Moved those that came in pieces since the transfer began;
+	// they belong to EventProgress and EventWhole.
+	Total, Moved uint64
 	// Err belongs to EventFailed.
 	Err error
 }

@@ -56,11 +56,11 @@ type meter struct {
 	// rate is per second, of have since it was last measured.
 	rate, before uint64
 	since, next  time.Duration
-	tenth        uint64 // of the last event
+	step         uint64 // of the last event
 }
 
 // begin begins with another manifest.
-func (m *meter) begin(total uint64) { m.total, m.have, m.before, m.tenth = total, 0, 0, 0 }
+func (m *meter) begin(total uint64) { m.total, m.have, m.before, m.step = total, 0, 0, 0 }
 
 func (m *meter) tick(now time.Duration) {
 	if now < m.next {
@@ -76,13 +76,16 @@ func (m *meter) tick(now time.Duration) {
 	m.before, m.since, m.next = m.have, now, now+rateEvery
 }
 
-// percent tells of every tenth of the way.
+// steps is how many times a transfer tells of its progress.
+const steps = 20
+
+// percent tells of every step of the way.
 func (m *meter) percent(op wire.OpNumber, out *Effects) {
 	if m.total == 0 {
 		return
 	}
-	if tenth := 10 * m.have / m.total; tenth > m.tenth {
-		m.tenth = tenth
-		out.Events = append(out.Events, Event{Kind: EventProgress, Op: op, Percent: int(10 * tenth)})
+	if step := steps * m.have / m.total; step > m.step {
+		m.step = step
+		out.Events = append(out.Events, Event{Kind: EventProgress, Op: op, Percent: int(100 * step / steps), Total: m.total, Moved: m.moved})
 	}
 }

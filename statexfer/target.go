@@ -300,7 +300,7 @@ func (t *Target) finish(out *Effects) {
 		State:      &reader{spool: t.has.spool, chunks: m.Chunks, slots: slots, buffer: make([]byte, ChunkMax)},
 		Size:       m.Total,
 	}
-	out.Events = append(out.Events, Event{Kind: EventWhole, Op: m.Op})
+	out.Events = append(out.Events, Event{Kind: EventWhole, Op: m.Op, Total: m.Total, Moved: t.meter.moved})
 }
 
 // Restored tells what became of a Ready. After an error all of the spool is looked through again,

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"os"
+	"runtime"
 	"testing"
 )
 
@@ -17,6 +18,16 @@ func TestPeak(t *testing.T) {
 	}
 	if got := Peak(os.Getpid()); got < size {
 		t.Errorf("%d bytes, but %d were filled", got, len(b))
+	}
+	if got := Resident(os.Getpid()); got < size {
+		t.Errorf("%d bytes, but %d are filled", got, len(b))
+	}
+	runtime.KeepAlive(b)
+	if err := ForgetPeak(os.Getpid()); err != nil {
+		t.Error(err)
+	}
+	if got := Peak(os.Getpid()); got == 0 {
+		t.Error("no peak")
 	}
 	if got := Peak(-1); got != 0 {
 		t.Errorf("nobody has %d bytes", got)

@@ -41,6 +41,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"internal/bench internal/demo", "wire vr vr/node vr/client vr/machine/* internal/ports", "hdrhistogram"},
 	{"internal/linktest", "wire frag frag/noise frag/udp", "hdrhistogram"},
 	{"internal/linkbench", "frag/noise internal/linktest netem/kernel", "hdrhistogram x/sys"},
+	{"internal/transferbig", "wire vr vr/client vr/machine/kv internal/memory internal/ports", "hdrhistogram x/sys"},
 	{"internal/flood", "wire", ""},
 	{"internal/fragtest", "wire frag frag/udp", ""},
 	{"internal/siege", "wire vr/node vr/client vr/machine/* frag/noise internal/flood internal/memory internal/ports", ""},

@@ -104,7 +104,9 @@ func describe(e statexfer.Event) (level slog.Level, text string, attrs []slog.At
 	case statexfer.EventReplaced:
 		return slog.LevelInfo, "fetching a newer state, what is equal stays", []slog.Attr{op, peer}
 	case statexfer.EventProgress:
-		return slog.LevelInfo, "fetching a state", []slog.Attr{op, slog.Int("percent", e.Percent)}
+		return slog.LevelInfo, "fetching a state", []slog.Attr{op, slog.Int("percent", e.Percent), slog.Uint64("bytes", e.Total), slog.Uint64("moved", e.Moved)}
+	case statexfer.EventWhole:
+		return slog.LevelInfo, "has all of a state, and reads it", []slog.Attr{op, slog.Uint64("bytes", e.Total), slog.Uint64("moved", e.Moved)}
 	case statexfer.EventSilent:
 		return slog.LevelDebug, "does not send the state that it was asked for", []slog.Attr{op, peer}
 	case statexfer.EventWrong:

@@ -1,0 +1,88 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+)
+
+// measureLost has a backup of three lose its memory, and get it back while a light load goes on.
+func measureLost(ctx context.Context, o *options, r *report) error {
+	link, err := measureLink(ctx, o)
+	if err != nil {
+		return err
+	}
+	g, err := startGroup(ctx, 3, o)
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	filled, err := g.fill(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "filled; commits that nothing disturbs")
+	calm, err := g.loadFor(ctx, 1, lightRest, o.idle)
+	if err != nil {
+		return err
+	}
+	steady, err := g.resident()
+	if err != nil {
+		return err
+	}
+	view, target := g.journal.view(), g.backups()[0]
+	fmt.Fprintf(os.Stderr, "replica %d loses its memory\n", target)
+	light := g.startLoad(ctx, 1, lightRest)
+	g.kill(target)
+	mark, began := g.journal.mark(), time.Now()
+	if err := g.start(ctx, target); err != nil {
+		return err
+	}
+	var times [4]time.Time
+	var state int64
+	for i, text := range [...]string{textFetching, textWhole, textInstalled, textBack} {
+		l, err := g.journal.await(ctx, mark, "a replica is back: "+text, says(target, text))
+		if err != nil {
+			return err
+		}
+		times[i], state = l.at, max(state, l.Bytes)
+	}
+	during, err := light.end()
+	if err != nil {
+		return err
+	}
+	r.add("lost", "bytes filled in a second", mib(filled), "MiB/s")
+	r.add("lost", "bytes of vrnode link, bulk, in a second", mib(link), "MiB/s")
+	r.add("lost", "the state", mib(float64(state)), "MiB")
+	for i, what := range [...]string{"until a source has written it out", "to fetch it", "to read it", "to get the rest of the log"} {
+		from := began
+		if i > 0 {
+			from = times[i-1]
+		}
+		r.add("lost", what, times[i].Sub(from).Seconds(), "s")
+	}
+	fetch, all := times[1].Sub(times[0]).Seconds(), times[3].Sub(began).Seconds()
+	r.add("lost", "all of it", all, "s")
+	r.add("lost", "rate while it is fetched", mib(float64(state)/fetch), "MiB/s")
+	r.add("lost", "that to vrnode link", float64(state)/fetch/link, "")
+	r.add("lost", "rate of all of it", mib(float64(state)/all), "MiB/s")
+	r.memory("lost", g, steady, target)
+	r.goal("lost", "view changes", float64(g.journal.view()-view), "", 0)
+	r.latencies("lost", "commits, idle", calm)
+	r.latencies("lost", "commits, transfer", during)
+	r.wish("lost", "p50, transfer to idle", during.P50Micros/calm.P50Micros, "", 2)
+	r.wish("lost", "p99, transfer to idle", during.P99Micros/calm.P99Micros, "", 2)
+
+	fmt.Fprintln(os.Stderr, "it is back; commits between checkpoints")
+	busy, err := g.loadFor(ctx, someWorkers, 0, o.idle)
+	if err != nil {
+		return err
+	}
+	r.latencies("lost", "commits, 16 under way", busy)
+	r.add("lost", "checkpoints meanwhile", float64(busy.Commits)*(valueBytes+100)/float64(g.log/4), "")
+	r.wish("lost", "p99.9 with checkpoints", busy.P999/1e3, "ms", 5)
+	return g.equal(ctx)
+}

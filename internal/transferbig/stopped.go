@@ -1,0 +1,82 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"vrnode/vr"
+	"vrnode/wire"
+)
+
+// measureStopped stops a backup for long while the group works as hard as it can, and has it go on.
+func measureStopped(ctx context.Context, o *options, r *report) error {
+	g, err := startGroup(ctx, 3, o)
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	if _, err := g.fill(ctx); err != nil {
+		return err
+	}
+	if _, err := g.loadFor(ctx, fullWorkers, 0, o.idle); err != nil {
+		return err
+	}
+	steady, err := g.resident()
+	if err != nil {
+		return err
+	}
+	view, target := g.journal.view(), g.backups()[0]
+	if err := g.signal(target, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "replica %d stands still for %v\n", target, o.stopped)
+	full := g.startLoad(ctx, fullWorkers, 0)
+	defer full.end()
+	select {
+	case <-time.After(o.stopped):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	r.memory("stopped", g, steady, 0, target)
+	if err := g.signal(target, syscall.SIGCONT); err != nil {
+		return err
+	}
+	began := time.Now()
+	fmt.Fprintf(os.Stderr, "replica %d goes on\n", target)
+	missed := wire.OpNumber(0)
+	wanted := wire.OpNumber(0)
+	err = g.poll(ctx, "the replica that stood still has caught up", func(answers []vr.Answer) bool {
+		var other, self wire.OpNumber
+		for i := range answers {
+			if a := &answers[i]; a.ID == wire.Peer(target) && a.Known && a.Status == wire.StatusNormal {
+				self = a.Applied
+			} else if a.Known {
+				other = max(other, a.Applied)
+			}
+		}
+		caughtUp := wanted > 0 && self >= wanted
+		wanted = other // by the next time
+		if missed == 0 && self > 0 && other > self {
+			missed = other - self
+		}
+		return caughtUp
+	})
+	if err != nil {
+		return err
+	}
+	took := time.Since(began)
+	busy, err := full.end()
+	if err != nil {
+		return err
+	}
+	r.latencies("stopped", "commits, all that it takes", busy)
+	r.add("stopped", "ops missed", float64(missed), "")
+	r.add("stopped", "until it has caught up", took.Seconds(), "s")
+	r.goal("stopped", "view changes", float64(g.journal.view()-view), "", 0)
+	return g.equal(ctx)
+}
