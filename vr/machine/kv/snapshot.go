@@ -39,16 +39,17 @@ var errState = errors.New("not keys and values as a snapshot has them")
 func (m *Machine) Restore(r io.Reader) error {
 	*m = Machine{}
 	b := bufio.NewReader(r)
+	var scratch [max(KeyMax, ValueMax)]byte
 	last := ""
 	for {
-		key, err := readWord(b, KeyMax)
+		key, err := readWord(b, scratch[:KeyMax])
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		value, err := readWord(b, ValueMax)
+		value, err := readWord(b, scratch[:ValueMax])
 		switch {
 		case err == io.EOF:
 			return io.ErrUnexpectedEOF
@@ -65,16 +66,16 @@ func (m *Machine) Restore(r io.Reader) error {
 	}
 }
 
-// readWord reads a word of at most so many bytes. The error is io.EOF only if there is nothing left.
-func readWord(b *bufio.Reader, most uint64) (string, error) {
+// readWord reads a word that fits into scratch. The error is io.EOF only if there is nothing left.
+func readWord(b *bufio.Reader, scratch []byte) (string, error) {
 	length, err := binary.ReadUvarint(b)
 	if err != nil {
 		return "", err
 	}
-	if length > most {
+	if length > uint64(len(scratch)) {
 		return "", fmt.Errorf("%w: a word of %d bytes", errState, length)
 	}
-	word := make([]byte, length)
+	word := scratch[:length]
 	if _, err := io.ReadFull(b, word); err != nil {
 		return "", io.ErrUnexpectedEOF
 	}
