@@ -9,9 +9,11 @@ T = 60s
 SEEDS = 1000
 ROUNDS = 5
 BACKEND = relay
+SIZE = 256MiB
+RUNS = lost,killed,stopped
 SCENARIOS = $(basename $(notdir $(wildcard netem/scenarios/*.yaml)))
 
-.PHONY: help check fix test race lint cross sim fuzz bench bench-transport demo flood lab lab-guest slow ci
+.PHONY: help check fix test race lint cross sim fuzz bench bench-transport transfer-big demo flood lab lab-guest slow ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -70,6 +72,11 @@ demo: ## see a group lose its primary
 
 flood: ## a group with and without a flood of datagrams from outside, for T=60s each
 	go test -v -count=1 ./internal/siege -args -for $(T)
+
+transfer-big: ## a group with a state of SIZE=256MiB, or 2GiB; RUNS=lost,killed,stopped, the last for T=60s; Linux
+	go build -o bin/vrnode ./cmd/vrnode
+	go build -o bin/transferbig ./internal/transferbig
+	bin/transferbig -size $(SIZE) -runs $(RUNS) -stopped $(T) $(if $(OUTPUT),-o $(OUTPUT))
 
 lab: ## run every scenario on the relay; or BACKEND=netem, SCENARIOS="lan-baseline primary-crash"
 	go build -o bin/vrnode ./cmd/vrnode

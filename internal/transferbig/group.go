@@ -43,7 +43,7 @@ const (
 func startGroup(ctx context.Context, n int, o *options) (g *group, err error) {
 	g = &group{
 		vrnode: o.vrnode, log: min(max(o.size/logShare, logLeast), logMost), keys: uint64(o.size) / valueBytes,
-		processes: make(map[uint64]*exec.Cmd), journal: newJournal(),
+		processes: make(map[uint64]*exec.Cmd), journal: newJournal(o.talk),
 	}
 	defer func() {
 		if err != nil {

@@ -40,9 +40,10 @@ type journal struct {
 	mu    sync.Mutex
 	lines []line
 	more  chan struct{} // closed with the next line
+	talk  bool          // print all of them, not only errors
 }
 
-func newJournal() *journal { return &journal{more: make(chan struct{})} }
+func newJournal(talk bool) *journal { return &journal{more: make(chan struct{}), talk: talk} }
 
 // read takes what a process logs, until it ends.
 func (j *journal) read(from io.Reader) {
@@ -51,7 +52,7 @@ func (j *journal) read(from io.Reader) {
 		if json.Unmarshal(lines.Bytes(), &l) != nil {
 			continue // for people
 		}
-		if l.Level == "ERROR" {
+		if l.Level == "ERROR" || j.talk {
 			fmt.Fprintf(os.Stderr, "%s\n", lines.Bytes())
 		}
 		j.mu.Lock()

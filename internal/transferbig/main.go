@@ -38,6 +38,7 @@ type options struct {
 	idle    time.Duration
 	stopped time.Duration
 	output  string
+	talk    bool
 }
 
 // A size is a number of bytes.
@@ -76,6 +77,7 @@ func main() {
 	flag.DurationVar(&o.idle, "idle", 10*time.Second, "how long to look at commits that nothing disturbs")
 	flag.DurationVar(&o.stopped, "stopped", time.Minute, "how long the replica is stopped")
 	flag.StringVar(&o.output, "o", "table", "how to print the result: table or json")
+	flag.BoolVar(&o.talk, "v", false, "print what the replicas log")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

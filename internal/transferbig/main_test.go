@@ -40,7 +40,7 @@ func TestReport(t *testing.T) {
 func TestJournal(t *testing.T) {
 	const first, second = `{"level":"INFO","msg":"fetching a state","replica":2,"percent":50,"moved":7}`,
 		`{"level":"INFO","msg":"the view has started","replica":1,"view":3}`
-	j := newJournal()
+	j := newJournal(false)
 	j.read(strings.NewReader("replica 2 listens\n" + first + "\n"))
 	mark := j.mark()
 	go j.read(strings.NewReader(first + "\n" + second + "\n"))

@@ -26,6 +26,9 @@ func measureStopped(ctx context.Context, o *options, r *report) error {
 	if _, err := g.loadFor(ctx, fullWorkers, 0, o.idle); err != nil {
 		return err
 	}
+	if err := g.equal(ctx); err != nil { // or nobody might be left who can acknowledge
+		return err
+	}
 	steady, err := g.resident()
 	if err != nil {
 		return err
