@@ -39,10 +39,13 @@ const (
 	logMost  = vr.LogBytesDefault
 )
 
-// startGroup starts and forms a group of n replicas, and fills its state.
-func startGroup(ctx context.Context, n int, o *options) (g *group, err error) {
+// logFor returns how much of the log replicas keep, so that a state of that size has outgrown it.
+func logFor(state size) size { return min(max(state/logShare, logLeast), logMost) }
+
+// startGroup starts and forms a group of n replicas, each with so much log.
+func startGroup(ctx context.Context, n int, log size, o *options) (g *group, err error) {
 	g = &group{
-		vrnode: o.vrnode, log: min(max(o.size/logShare, logLeast), logMost), keys: uint64(o.size) / valueBytes,
+		vrnode: o.vrnode, log: log, keys: uint64(o.size) / valueBytes,
 		processes: make(map[uint64]*exec.Cmd), journal: newJournal(o.talk),
 	}
 	defer func() {

@@ -135,6 +135,13 @@ func (g *group) startLoad(ctx context.Context, workers int, rest time.Duration) 
 	return l
 }
 
+// commits returns how many operations have ended.
+func (l *load) commits() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.took.TotalCount()
+}
+
 // end ends the load.
 func (l *load) end() (Latencies, error) {
 	l.stop.Store(true)

@@ -15,7 +15,7 @@ func measureLost(ctx context.Context, o *options, r *report) error {
 	if err != nil {
 		return err
 	}
-	g, err := startGroup(ctx, 3, o)
+	g, err := startGroup(ctx, 3, logFor(o.size), o)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ func TestReport(t *testing.T) {
 		{func(r *report) { r.goal("lost", "memory", 96, "MiB", 96) }, false, "reached"},
 		{func(r *report) { r.goal("lost", "memory", 97, "MiB", 96) }, true, "MISSED"},
 		{func(r *report) { r.goal("lost", "moved", zero/zero, "", 1.3) }, true, "MISSED"},
+		{func(r *report) { r.atLeast("stopped", "commits", 9, 10) }, true, "at least 10"},
 		{func(r *report) { r.wish("lost", "p99", 3, "ms", 2) }, false, "missed, for lack of speed"},
 	} {
 		r := new(report)

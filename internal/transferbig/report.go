@@ -16,18 +16,28 @@ type report struct {
 	Rows []row `json:"rows"`
 }
 
-// A row is a figure. If it has a Limit it is a goal, which is missed beyond that; a wish is one that
-// depends on how busy the machine is, and is missed without consequences.
+// A row is a figure. If it has a Limit it is a goal, which is missed above that, or below if it is what
+// there must be at Least; a wish is one that depends on how busy the machine is, and is missed without
+// consequences.
 type row struct {
 	Run   string   `json:"run"`
 	What  string   `json:"what"`
 	Value float64  `json:"value"`
 	Unit  string   `json:"unit,omitempty"`
 	Limit *float64 `json:"limit,omitempty"`
+	Least bool     `json:"least,omitempty"`
 	Wish  bool     `json:"wish,omitempty"`
 }
 
-func (r *row) missed() bool { return r.Limit != nil && !(r.Value <= *r.Limit) }
+func (r *row) missed() bool {
+	if r.Limit == nil {
+		return false
+	}
+	if r.Least {
+		return !(r.Value >= *r.Limit)
+	}
+	return !(r.Value <= *r.Limit)
+}
 
 func (r *report) add(run, what string, value float64, unit string) {
 	r.Rows = append(r.Rows, row{Run: run, What: what, Value: value, Unit: unit})
@@ -35,6 +45,11 @@ func (r *report) add(run, what string, value float64, unit string) {
 
 func (r *report) goal(run, what string, value float64, unit string, limit float64) {
 	r.Rows = append(r.Rows, row{Run: run, What: what, Value: value, Unit: unit, Limit: &limit})
+}
+
+func (r *report) atLeast(run, what string, value float64, least float64) {
+	r.goal(run, what, value, "", least)
+	r.Rows[len(r.Rows)-1].Least = true
 }
 
 func (r *report) wish(run, what string, value float64, unit string, limit float64) {
@@ -92,6 +107,9 @@ func (r *report) print(w io.Writer) error {
 		goal, verdict := "", ""
 		if l.Limit != nil {
 			goal, verdict = "at most "+number(*l.Limit), "reached"
+			if l.Least {
+				goal = "at least " + number(*l.Limit)
+			}
 			if l.missed() {
 				verdict = "MISSED"
 			}

@@ -13,9 +13,10 @@ import (
 	"vrnode/wire"
 )
 
-// measureStopped stops a backup for long while the group works as hard as it can, and has it go on.
+// measureStopped stops a backup for long while the group works as hard as it can, and has it go on. The
+// log is the usual one: what is written while a state is brought must fit into it.
 func measureStopped(ctx context.Context, o *options, r *report) error {
-	g, err := startGroup(ctx, 3, o)
+	g, err := startGroup(ctx, 3, logMost, o)
 	if err != nil {
 		return err
 	}
@@ -46,6 +47,7 @@ func measureStopped(ctx context.Context, o *options, r *report) error {
 		return context.Cause(ctx)
 	}
 	r.memory("stopped", g, steady, 0, target)
+	r.atLeast("stopped", "commits while it stood still", float64(full.commits()), 4*fullWorkers)
 	if err := g.signal(target, syscall.SIGCONT); err != nil {
 		return err
 	}
