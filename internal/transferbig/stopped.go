@@ -24,8 +24,15 @@ func measureStopped(ctx context.Context, o *options, r *report) error {
 	if _, err := g.fill(ctx); err != nil {
 		return err
 	}
-	if _, err := g.loadFor(ctx, fullWorkers, 0, o.idle); err != nil {
-		return err
+	for written := size(0); written < g.log; { // memory is steady when the log is full
+		some, err := g.loadFor(ctx, fullWorkers, 0, o.idle)
+		if err != nil {
+			return err
+		}
+		written += size(some.Commits) * valueBytes
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 	}
 	if err := g.equal(ctx); err != nil { // or nobody might be left who can acknowledge
 		return err
