@@ -207,8 +207,8 @@ func (x *forger) number(known wire.OpNumber) wire.OpNumber {
 
 func (x *forger) chain() wire.Chain {
 	b := x.next()
-	if op := wire.OpNumber(b); op <= x.victim.log.head {
-		return x.victim.log.chain(op)
+	if chain, ok := x.victim.Chain(x.victim.log.base + wire.OpNumber(b)); ok {
+		return chain
 	}
 	return wire.Chain(b)
 }
