@@ -15,7 +15,8 @@ type start struct {
 	by   *subject
 	// initial is the op-number of the initial log's last op.
 	initial wire.OpNumber
-	// base is what was committed when the view started; chains are those of the ops after it.
+	// base is what was committed in lower views when this one started; chains are those of the ops after
+	// it. A view may start late, when a higher one has gone another way: nothing is committed in it.
 	base   wire.OpNumber
 	chains []wire.Chain
 }
@@ -49,13 +50,22 @@ func (r *record) begin(s *subject) string {
 	}
 	v := r.started[s.now.View]
 	if v == nil {
-		v = &start{view: s.now.View, initial: initial, base: min(initial, wire.OpNumber(len(r.committed)))}
+		v = &start{view: s.now.View, initial: initial, base: min(initial, r.committedBelow(s.now.View))}
 		r.open(v)
 	} else if v.by != nil || initial != v.initial && s.now.View > 0 {
 		return fmt.Sprintf("started view %d, which had been started before", s.now.View)
 	}
 	v.by = s
 	return ""
+}
+
+// committedBelow returns up to which op all is committed in views below one.
+func (r *record) committedBelow(view wire.ViewNumber) wire.OpNumber {
+	n := len(r.committed)
+	for n > 0 && r.committed[n-1].view >= view {
+		n--
+	}
+	return wire.OpNumber(n)
 }
 
 // follow takes in what the primary has appended since. Within a view a primary's log only grows.
