@@ -241,6 +241,10 @@ func (w *World) deliver(p packet) {
 	if w.trace.wanted() {
 		w.trace.line(w.now, s.name+"<-"+w.sites[p.from].name, describePacket(p.bytes), "")
 	}
+	if s.process == nil { // it went down with packets in its queue
+		w.net.recycle(p.bytes)
+		return
+	}
 	w.out.reset()
 	if w.guard(s, func() { s.process.step(w.now-s.born, w.net.source(&p), p.bytes, &w.out) }) {
 		w.after(p.to)
