@@ -127,6 +127,9 @@ func (w *World) move(member, zombie int) {
 	to.subject.zombie = true
 	to.parcel, from.parcel = from.parcel, nil
 	to.waiting, from.waiting = from.waiting, to.waiting
+	for i := range to.waiting {
+		to.waiting[i].to = zombie
+	}
 	w.record.members[member] = nil
 	from.process, from.subject = nil, nil
 }
@@ -240,10 +243,6 @@ func (w *World) deliver(p packet) {
 	w.trace.mix(w.now, p.to, p.bytes)
 	if w.trace.wanted() {
 		w.trace.line(w.now, s.name+"<-"+w.sites[p.from].name, describePacket(p.bytes), "")
-	}
-	if s.process == nil { // it went down with packets in its queue
-		w.net.recycle(p.bytes)
-		return
 	}
 	w.out.reset()
 	if w.guard(s, func() { s.process.step(w.now-s.born, w.net.source(&p), p.bytes, &w.out) }) {
