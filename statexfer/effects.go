@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 
+	"vrnode/internal/slab"
 	"vrnode/wire"
 )
 
@@ -20,11 +21,11 @@ type Effects struct {
 	Ready  *Ready
 	Events []Event
 
-	getBlocks slab[wire.GetBlocks]
-	getPieces slab[wire.GetPiece]
-	manifests slab[wire.Manifest]
-	blocks    slab[wire.Blocks]
-	pieces    slab[wire.Piece]
+	getBlocks slab.Of[wire.GetBlocks]
+	getPieces slab.Of[wire.GetPiece]
+	manifests slab.Of[wire.Manifest]
+	blocks    slab.Of[wire.Blocks]
+	pieces    slab.Of[wire.Piece]
 	read      []*readJob
 }
 
@@ -44,25 +45,15 @@ func (e *Effects) Reset() {
 	}
 	clear(e.Jobs)
 	e.Messages, e.Jobs, e.Ready, e.Events, e.read = e.Messages[:0], e.Jobs[:0], nil, e.Events[:0], e.read[:0]
-	e.getBlocks.used, e.getPieces.used, e.manifests.used, e.blocks.used, e.pieces.used = 0, 0, 0, 0, 0
+	e.getBlocks.Reset()
+	e.getPieces.Reset()
+	e.manifests.Reset()
+	e.blocks.Reset()
+	e.pieces.Reset()
 }
 
 func (e *Effects) send(from, to wire.Peer, m wire.Message) {
 	e.Messages = append(e.Messages, wire.Envelope{Header: wire.Header{From: from}, To: to, Message: m})
-}
-
-// A slab lends messages of one kind, so that what is said per piece does not allocate.
-type slab[T any] struct {
-	items []*T
-	used  int
-}
-
-func (s *slab[T]) take() *T {
-	if s.used == len(s.items) {
-		s.items = append(s.items, new(T))
-	}
-	s.used++
-	return s.items[s.used-1]
 }
 
 // An Event is something worth telling people, never something that the transfer depends on.

@@ -92,7 +92,7 @@ func (t *Target) begin(now time.Duration, d *donor, r retry, out *Effects) {
 	t.fetches = append(t.fetches, f)
 	if len(t.has.places) > 0 && !f.whole {
 		f.stage = comparing
-		m := out.getBlocks.take()
+		m := out.getBlocks.Take()
 		*m = wire.GetBlocks{Op: t.manifest.Op, Chunk: uint64(f.chunk)}
 		out.send(t.cfg.Self, d.peer, m)
 		return
@@ -113,7 +113,7 @@ func (t *Target) takeFetch() *fetch {
 // load asks for the runs that are missing.
 func (t *Target) load(f *fetch, out *Effects) {
 	f.stage = loading
-	m := out.getPieces.take()
+	m := out.getPieces.Take()
 	m.Op, m.Chunk, m.Runs = t.manifest.Op, uint64(f.chunk), append(m.Runs[:0], f.runs...)
 	out.send(t.cfg.Self, f.from.peer, m)
 }

@@ -152,7 +152,7 @@ func (s *Source) onGetManifest(now time.Duration, from wire.Peer, m *wire.GetMan
 		s.ignored[ReasonMalformed]++
 		return
 	}
-	answer := out.manifests.take()
+	answer := out.manifests.Take()
 	a.manifest.part(m.Part, answer)
 	out.send(s.cfg.Self, from, answer)
 }
@@ -265,7 +265,7 @@ func (s *Source) onGetBlocks(now time.Duration, from wire.Peer, m *wire.GetBlock
 	if t == nil {
 		return
 	}
-	answer := out.blocks.take()
+	answer := out.blocks.Take()
 	*answer = wire.Blocks{Op: m.Op, Chunk: m.Chunk, Blocks: t.of.archive.blocksOf(int(m.Chunk))}
 	out.send(s.cfg.Self, from, answer)
 }
@@ -327,7 +327,7 @@ func (s *Source) read(_ time.Duration, j *readJob, out *Effects) {
 		s.refuse(j.to, op, j.chunk, wire.TransferFailed, retryFailed, out)
 		return
 	}
-	answer := out.pieces.take()
+	answer := out.pieces.Take()
 	*answer = wire.Piece{Op: op, Chunk: j.chunk, Parts: j.parts}
 	s.stats.Pieces++
 	s.stats.Bytes += uint64(j.parts.Size())

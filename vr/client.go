@@ -351,7 +351,7 @@ func (c *Client) armRetry(now time.Duration) {
 // flush sends the requests after sent, in as few messages as they fit in.
 func (c *Client) flush(out *Effects) {
 	for c.sent < c.last {
-		m := out.requests.take()
+		m := out.requests.Take()
 		m.Session, m.First, m.Acked = c.session, c.sent+1-c.base, c.acked-c.base
 		m.Commands = m.Commands.Reset()
 		for c.sent < c.last {

@@ -250,7 +250,7 @@ func (r *Replica) flush(now time.Duration, out *Effects) {
 
 // prepare makes a Prepare of the ops from first on, as many as fit.
 func (r *Replica) prepare(first wire.OpNumber, out *Effects) *wire.Prepare {
-	m := out.prepares.take()
+	m := out.prepares.Take()
 	m.First, m.PrevChain, m.Commit = first, r.log.chain(first-1), r.commit
 	m.Entries = r.log.copy(m.Entries.Reset(), first, r.log.head, prepareBytes)
 	return m
@@ -309,7 +309,7 @@ func (r *Replica) extend(m *wire.Prepare, out *Effects) bool {
 
 // acknowledge tells the primary how far the log is complete in this view.
 func (r *Replica) acknowledge(out *Effects) {
-	m := out.prepareOKs.take()
+	m := out.prepareOKs.Take()
 	m.Op = r.log.head
 	out.send(r.header(), r.primaryOf(r.view), m)
 }
@@ -403,7 +403,7 @@ func (r *Replica) onHeartbeatTimer(now time.Duration, out *Effects) {
 	}
 	r.primary.silent = false
 	r.primary.seq++
-	m := out.commits.take()
+	m := out.commits.Take()
 	m.Seq, m.Commit, m.CommitChain = r.primary.seq, r.commit, r.log.chain(r.commit)
 	r.broadcast(m, out)
 }
@@ -438,7 +438,7 @@ func (r *Replica) onCommit(now time.Duration, h *wire.Header, m *wire.Commit, ou
 	if m.Commit > r.log.head {
 		r.askLog(now, m.Commit, out)
 	}
-	ack := out.commitAcks.take()
+	ack := out.commitAcks.Take()
 	ack.Seq, ack.Op = m.Seq, r.log.head
 	out.send(r.header(), h.From, ack)
 	return 0
@@ -519,7 +519,7 @@ func (r *Replica) reply(client wire.Peer, session wire.SessionNumber, request wi
 			return
 		}
 	}
-	m := out.replies.take()
+	m := out.replies.Take()
 	m.Client, m.Session, m.First = client, session, request
 	m.Results = m.Results.Reset().Append(outcome, body)
 	out.send(r.header(), client, m)

@@ -15,8 +15,8 @@ var arrows = []struct{ packages, ours, others string }{
 	{"wire", "", "xxhash"},
 	{"frag", "wire frag/noise", "xxhash compress"},
 	{"frag/noise", "", ""},
-	{"vr", "wire", ""},
-	{"statexfer", "wire", "xxhash"},
+	{"vr", "wire internal/slab", ""},
+	{"statexfer", "wire internal/slab", "xxhash"},
 	{"internal/stack", "wire frag frag/noise vr statexfer", ""},
 
 	{"frag/udp", "wire", "x/sys"},
@@ -46,7 +46,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"internal/fragtest", "wire frag frag/udp", ""},
 	{"internal/siege", "wire vr/node vr/client vr/machine/* frag/noise internal/flood internal/memory internal/ports", ""},
 	{"internal/golden", "", "go-internal"},
-	{"internal/assert internal/memory internal/planted internal/ports internal/tidy", "", ""},
+	{"internal/assert internal/memory internal/planted internal/ports internal/slab internal/tidy", "", ""},
 }
 
 // modules are the modules that arrows calls by a short name.

@@ -18,7 +18,7 @@ import (
 // purePackages do the same on every machine and in every run: what they do follows from their
 // arguments alone. Simulation, replay and exploration rest on it.
 var purePackages = strings.Fields(`wire frag frag/noise vr statexfer vr/machine/accumulator vr/machine/kv
-	internal/assert internal/sim internal/stack netem/link`)
+	internal/assert internal/sim internal/slab internal/stack netem/link`)
 
 // impure are the packages that a pure package may not import, with those below them, and what to
 // use instead.

@@ -1,0 +1,21 @@
+// Package slab lends values that one call makes and the next may use again.
+package slab
+
+// An Of lends values of one kind, so that a hot path does not allocate. A lent value still holds the
+// slices of its former life, for their memory. The zero value is ready to use.
+type Of[T any] struct {
+	items []*T
+	used  int
+}
+
+// Take lends a value until Reset.
+func (s *Of[T]) Take() *T {
+	if s.used == len(s.items) {
+		s.items = append(s.items, new(T))
+	}
+	s.used++
+	return s.items[s.used-1]
+}
+
+// Reset takes back all that was lent.
+func (s *Of[T]) Reset() { s.used = 0 }
