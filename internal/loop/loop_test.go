@@ -3,8 +3,6 @@ package loop
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -17,35 +15,17 @@ import (
 	"vrnode/internal/assert"
 	"vrnode/internal/ports"
 	"vrnode/internal/stack"
+	"vrnode/internal/tally"
 	"vrnode/vr"
 	"vrnode/wire"
 )
 
-// sum is a service that sums the lengths of its commands.
-type sum struct {
-	total  int
-	result []byte
-}
+// sum is a service that can be broken.
+type sum struct{ tally.Machine }
 
-func (m *sum) Apply(_ uint64, command []byte) []byte {
+func (m *sum) Apply(op uint64, command []byte) []byte {
 	assert.That(string(command) != "break an invariant", "the service is whole")
-	m.total += len(command)
-	m.result = strconv.AppendInt(m.result[:0], int64(m.total), 10)
-	return m.result
-}
-
-func (m *sum) Snapshot() io.WriterTo { return number(m.total) }
-
-type number int
-
-func (n number) WriteTo(w io.Writer) (int64, error) {
-	written, err := fmt.Fprint(w, int(n))
-	return int64(written), err
-}
-
-func (m *sum) Restore(r io.Reader) error {
-	_, err := fmt.Fscan(r, &m.total)
-	return err
+	return m.Machine.Apply(op, command)
 }
 
 // start runs a group of one replica, which is not formed yet.

@@ -2,13 +2,12 @@ package stack
 
 import (
 	"fmt"
-	"io"
 	"net/netip"
-	"strconv"
 	"testing"
 	"time"
 
 	"vrnode/frag"
+	"vrnode/internal/tally"
 	"vrnode/vr"
 	"vrnode/wire"
 )
@@ -40,32 +39,6 @@ type end struct {
 	events  []vr.Event
 }
 
-// adder is a service that sums the lengths of its commands.
-type adder struct {
-	sum    int
-	result []byte
-}
-
-func (m *adder) Apply(_ uint64, command []byte) []byte {
-	m.sum += len(command)
-	m.result = strconv.AppendInt(m.result[:0], int64(m.sum), 10)
-	return m.result
-}
-
-func (m *adder) Snapshot() io.WriterTo { return number(m.sum) }
-
-type number int
-
-func (n number) WriteTo(w io.Writer) (int64, error) {
-	written, err := fmt.Fprint(w, int(n))
-	return int64(written), err
-}
-
-func (m *adder) Restore(r io.Reader) error {
-	_, err := fmt.Fscan(r, &m.sum)
-	return err
-}
-
 func address(id wire.Peer) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(id)}), 7000)
 }
@@ -79,7 +52,7 @@ func newLAN(t testing.TB, n int) *lan {
 		l.addresses = append(l.addresses, Address{ID: id, Addr: address(id)})
 	}
 	for _, a := range l.addresses {
-		l.start(Config{Self: a.ID, Machine: new(adder)})
+		l.start(Config{Self: a.ID, Machine: new(tally.Machine)})
 	}
 	l.start(Config{Self: outsider})
 	return l

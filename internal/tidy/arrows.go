@@ -46,7 +46,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"internal/fragtest", "wire frag frag/udp", ""},
 	{"internal/siege", "wire vr/node vr/client vr/machine/* frag/noise internal/flood internal/memory internal/ports", ""},
 	{"internal/golden", "", "go-internal"},
-	{"internal/assert internal/memory internal/planted internal/ports internal/slab internal/tidy", "", ""},
+	{"internal/assert internal/memory internal/planted internal/ports internal/slab internal/tally internal/tidy", "", ""},
 }
 
 // modules are the modules that arrows calls by a short name.

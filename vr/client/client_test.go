@@ -3,40 +3,17 @@ package client_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"vrnode/internal/ports"
+	"vrnode/internal/tally"
 	"vrnode/vr/client"
 	"vrnode/vr/node"
 	"vrnode/wire"
 )
-
-type counter struct{ n int }
-
-func (c *counter) Apply(_ uint64, command []byte) []byte {
-	c.n += len(command)
-	return strconv.AppendInt(nil, int64(c.n), 10)
-}
-
-func (m *counter) Snapshot() io.WriterTo { return number(m.n) }
-
-type number int
-
-func (n number) WriteTo(w io.Writer) (int64, error) {
-	written, err := fmt.Fprint(w, int(n))
-	return int64(written), err
-}
-
-func (m *counter) Restore(r io.Reader) error {
-	_, err := fmt.Fscan(r, &m.n)
-	return err
-}
 
 // startGroup runs three replicas in this process and a client of them.
 func startGroup(t testing.TB) (*client.Client, []*node.Node) {
@@ -50,7 +27,7 @@ func startReplicas(t testing.TB, keys ...node.Key) (peers map[uint64]string, nod
 		t.Fatal(err)
 	}
 	for id := range peers {
-		n, err := node.Start(node.Config{ID: id, Peers: peers, Machine: new(counter), Keys: keys})
+		n, err := node.Start(node.Config{ID: id, Peers: peers, Machine: new(tally.Machine), Keys: keys})
 		if err != nil {
 			t.Fatal(err)
 		}
