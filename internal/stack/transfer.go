@@ -104,11 +104,10 @@ func (h *Host) move(now time.Duration, out *Effects) {
 	}
 	for _, e := range out.states.Messages {
 		e.Header = h.replica.Header()
-		h.encoded = h.encoder.Append(h.encoded[:0], &e.Header, e.Message)
-		h.transmit(now, e.To, e.Message.Kind())
-		out.Sent = append(out.Sent, e)
+		out.protocol.Messages = append(out.protocol.Messages, e)
 	}
 	out.states.Messages = out.states.Messages[:0]
+	h.send(now, out)
 }
 
 // tellNeed tells the target what the replica lacks, if that has changed.
