@@ -11,8 +11,8 @@ import (
 )
 
 // Batch returns one command that does what those of Set do with the qdiscs of a sender, what it reads,
-// and how many changes are in it. It prints all of the sender's qdiscs before and after, for ParseBatch. A slow machine needs a
-// third of a second to start a program, and a step may change a dozen directions.
+// and how many changes are in it. It prints all of the sender's qdiscs before and after, for ParseBatch.
+// A step may change a dozen directions, and a slow machine takes long to start a program.
 func (l *Lab) Batch(from scenario.Site, commands []Command) (c Command, input string, changes int) {
 	at := words("tc -n " + l.Namespace(from))
 	lines := []string{"qdisc show"}

@@ -176,8 +176,8 @@ func (l *Lab) Set(changed ...scenario.Changed) []Command {
 	return slices.Concat(l.nft("delete", remove), l.nft("add", add), qdiscs)
 }
 
-// elements are those of the sets of all receivers that one Set adds, or removes. A slow machine needs
-// half a second for a command, so those of one set at one receiver share it.
+// elements are those of the sets of all receivers that one Set adds, or removes. A slow machine
+// takes long to start a program, so those of one set at one receiver share a command.
 type elements []element
 
 type element struct {
