@@ -155,7 +155,9 @@ func (t *Target) closed(_ time.Duration, out *Effects) {
 	t.pending, t.closing = 0, false
 	if t.phase == PhaseChecking {
 		t.check(out)
+		return
 	}
+	t.spare = nil // their buffers are of use while chunks come
 }
 
 // check finds out what there is already.
