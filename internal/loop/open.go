@@ -65,8 +65,10 @@ func Open(cfg Config) (*Loop, error) {
 	}
 	files := &spools{dir: cfg.SpoolDir, self: host.Self}
 	host.Spools = stack.Spools{Source: files.source, Target: files.target}
-	if info, err := os.Stat(cmp.Or(cfg.SpoolDir, os.TempDir())); cfg.SpoolDir != "" && (err != nil || !info.IsDir()) {
-		return nil, fmt.Errorf("SpoolDir: %q is not a directory that can be used: %w", cfg.SpoolDir, cmp.Or(err, error(syscall.ENOTDIR)))
+	if cfg.SpoolDir != "" {
+		if info, err := os.Stat(cfg.SpoolDir); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("SpoolDir: %q is not a directory that can be used: %w", cfg.SpoolDir, cmp.Or(err, error(syscall.ENOTDIR)))
+		}
 	}
 	conn, err := udp.Listen(listen)
 	if err != nil {
