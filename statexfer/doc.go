@@ -72,6 +72,12 @@
 // the file has holes, and takes about as much room as the state. In memory both ends have 16 bytes per
 // block and some 50 per chunk, about two percent of the state, and a buffer for each piece under way.
 //
+// # What is kept outside
+//
+// A program outside the group can be a target, to make a backup, and a source, to bring it back to
+// replicas that are to form a group with it. A source has one place for targets that are no replicas. The form of the file, and what is
+// checked when it is read, is in file.go.
+//
 // # What it leaves to others
 //
 // Lane 3 of the transport puts pieces behind everything that commits wait for, and compresses them
@@ -92,5 +98,5 @@
 //
 // cutter.go and manifest.go for what is moved; source.go; then target.go with donor.go, which chooses
 // a checkpoint and whom to ask, and fetch.go, which follows one chunk; archive.go and spool.go for
-// what is stored; limits.go for every bound.
+// what is stored; file.go for what is kept; limits.go for every bound.
 package statexfer

@@ -111,7 +111,7 @@ func (t *Target) onManifest(now time.Duration, d *donor, m *wire.Manifest, out *
 	if m.Part == 0 {
 		d.offered = m.Root
 	}
-	if t.choosing && m.Op < t.need.MinOp {
+	if t.choosing && (m.Op < t.need.MinOp || t.need.Root != wire.Digest{} && m.Root != t.need.Root) {
 		d.until = now + retryNotYet
 		t.ignored[ReasonOld]++
 		return

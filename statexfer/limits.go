@@ -34,13 +34,17 @@ const (
 const (
 	// transfersMax bounds the targets that a source serves.
 	transfersMax = 4
+	// guestsMax bounds those of them that are not replicas, so that those find a place.
+	guestsMax = 1
 	// readsMax bounds the pieces that are being read for one target.
 	readsMax = piecesMax
 	// archivesMax bounds the checkpoints that are written out.
 	archivesMax = 2
 	// leaseTime is how long a target that asks for nothing keeps its place, and archiveKeep how long
 	// a checkpoint that nobody asks for stays: as long as a process may take to start again.
-	leaseTime   = 10 * time.Second
+	leaseTime = 10 * time.Second
+	// guestLease is how long a guest keeps it: there is only one place, and it does not come back.
+	guestLease  = time.Second
 	archiveKeep = 2 * time.Minute
 )
 

@@ -160,7 +160,7 @@ func TestSourceIgnores(t *testing.T) {
 	}
 	b.say(2, &wire.Commit{})
 	b.say(1, &wire.GetManifest{})
-	b.say(wire.ClientPeer(1<<20, 0), &wire.GetManifest{})
+	b.say(0, &wire.GetManifest{})
 	if b.Ignored(ReasonNotForUs) != 1 || b.Ignored(ReasonStranger) != 2 {
 		t.Errorf("%v", b.ignored)
 	}

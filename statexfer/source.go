@@ -43,6 +43,7 @@ type served struct {
 	archive  *archive
 	used     time.Duration // when it was asked for last
 	until    time.Duration // when a failed one is forgotten
+	err      error         // why it failed
 	reading  int           // jobs that read it
 }
 
@@ -76,6 +77,30 @@ func (s *Source) Offer(c Checkpoint) {
 	s.newest = c
 }
 
+// Prepare writes the newest checkpoint out before anybody has asked for it.
+func (s *Source) Prepare(now time.Duration, out *Effects) {
+	if s.choose(&wire.GetManifest{Op: s.newest.Op}) == nil {
+		s.writeOut(now, out)
+	}
+}
+
+// Root returns the root of the newest checkpoint, once that is written out, and why it could not be.
+func (s *Source) Root() (root wire.Digest, written bool, err error) {
+	a := s.choose(&wire.GetManifest{Op: s.newest.Op})
+	if a == nil {
+		return root, false, nil
+	}
+	return a.manifest.Root, a.state != writing, a.err
+}
+
+// Size returns how many bytes the newest checkpoint has, 0 if it is not written out.
+func (s *Source) Size() uint64 {
+	if a := s.choose(&wire.GetManifest{Op: s.newest.Op}); a != nil {
+		return a.manifest.Total
+	}
+	return 0
+}
+
 // Oldest returns the op-number of the oldest checkpoint that is being given to somebody, or 0. Who
 // gets it will need the log from there on.
 func (s *Source) Oldest() wire.OpNumber {
@@ -99,7 +124,7 @@ func (s *Source) Ignored(r Reason) uint64 { return s.ignored[r] }
 
 // Step handles a message. Its header has been checked by the rules for all messages.
 func (s *Source) Step(now time.Duration, h *wire.Header, m wire.Message, out *Effects) {
-	if !h.From.IsReplica() || h.From == s.cfg.Self {
+	if !h.From.IsReplica() && !h.From.IsClient() || h.From == s.cfg.Self {
 		s.ignored[ReasonStranger]++
 		return
 	}
@@ -119,7 +144,7 @@ func (s *Source) onGetManifest(now time.Duration, from wire.Peer, m *wire.GetMan
 	refuse := func(why wire.TransferRefusal, retry time.Duration) {
 		s.refuse(from, m.Op, wire.NoChunk, why, retry, out)
 	}
-	if s.place(from) == nil && len(s.transfers) == transfersMax {
+	if s.place(from) == nil && !s.hasRoom(from) {
 		refuse(wire.TransferBusy, retryBusy)
 		return
 	}
@@ -192,7 +217,7 @@ func (s *Source) writeOut(now time.Duration, out *Effects) *served {
 func (s *Source) filled(now time.Duration, a *served, j *fillJob, out *Effects) {
 	a.used = now
 	if j.err != nil {
-		a.state, a.until = failed, now+retryFailed
+		a.state, a.until, a.err = failed, now+retryFailed, j.err
 		s.transfers = slices.DeleteFunc(s.transfers, func(t *transfer) bool { return t.of == a })
 		if j.spool != nil {
 			out.Jobs = append(out.Jobs, &closeJob{spool: j.spool})
@@ -226,11 +251,22 @@ func (s *Source) place(peer wire.Peer) *transfer {
 	return nil
 }
 
+// hasRoom tells whether there is a place for one more target.
+func (s *Source) hasRoom(peer wire.Peer) bool {
+	guests := 0
+	for _, t := range s.transfers {
+		if t.peer.IsClient() {
+			guests++
+		}
+	}
+	return len(s.transfers) < transfersMax && !(peer.IsClient() && guests == guestsMax)
+}
+
 // admit gives a target a place, if there is one, or prolongs the one it has.
 func (s *Source) admit(now time.Duration, peer wire.Peer, a *served, out *Effects) *transfer {
 	t := s.place(peer)
 	if t == nil {
-		if len(s.transfers) == transfersMax {
+		if !s.hasRoom(peer) {
 			return nil
 		}
 		t = &transfer{peer: peer}
@@ -238,6 +274,9 @@ func (s *Source) admit(now time.Duration, peer wire.Peer, a *served, out *Effect
 		out.Events = append(out.Events, Event{Kind: EventServing, Op: a.manifest.Op, Peer: peer})
 	}
 	t.of, t.until = a, now+leaseTime
+	if peer.IsClient() {
+		t.until = now + guestLease
+	}
 	a.used = now
 	return t
 }

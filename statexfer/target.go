@@ -21,7 +21,9 @@ type TargetConfig struct {
 type Need struct {
 	// MinOp is the least op-number of a checkpoint that helps.
 	MinOp wire.OpNumber
-	// Donors are the replicas to ask, in the order of preference; at most wire.MembersMax.
+	// Root is that of the manifest that is wanted, zero if any will do.
+	Root wire.Digest
+	// Donors are those to ask, in the order of preference; at most wire.MembersMax.
 	Donors []wire.Peer
 	// Old is the state that the replica has, or nil. Only what differs from it is fetched.
 	Old io.WriterTo
@@ -102,7 +104,7 @@ func (t *Target) Ignored(r Reason) uint64 { return t.ignored[r] }
 // that is over: then it is for the caller to see whether the need is still there.
 func (t *Target) Start(now time.Duration, need Need, out *Effects) {
 	assert.That(len(need.Donors) <= wire.MembersMax, "no more donors than members")
-	t.need.MinOp, t.need.Donors = need.MinOp, append(t.need.Donors[:0], need.Donors...)
+	t.need.MinOp, t.need.Root, t.need.Donors = need.MinOp, need.Root, append(t.need.Donors[:0], need.Donors...)
 	if t.phase == PhaseIdle {
 		t.need.Old = need.Old
 		t.choosing, t.heard, t.meter = true, now, meter{}

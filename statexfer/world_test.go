@@ -184,7 +184,7 @@ func (w *world) need(p wire.Peer, minOp wire.OpNumber, old io.WriterTo, donors .
 func (w *world) collect(n *node) {
 	run := n.run
 	for _, e := range n.out.Messages {
-		if int(e.To) > len(w.nodes) {
+		if e.To > wire.Peer(len(w.nodes)) {
 			continue
 		}
 		var encoder wire.Encoder
