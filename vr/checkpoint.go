@@ -54,6 +54,22 @@ func (r *Replica) takeCheckpoint(out *Effects) {
 	out.event(Event{Kind: EventCheckpoint, View: r.view, Op: r.applied, Peer: r.cfg.Self})
 }
 
+// onTakeCheckpoint has every replica take a checkpoint at the same op, for who wants the state as it is
+// now: an op of the log says so. There is no such op if there is a checkpoint that will do, or will be.
+func (r *Replica) onTakeCheckpoint(h *wire.Header, m *wire.TakeCheckpoint, out *Effects) Reason {
+	switch {
+	case r.status == wire.StatusRecovering:
+		return NotOperational
+	case h.Cluster != r.cluster:
+		return WrongCluster
+	case !r.isPrimary():
+		return NotPrimary
+	case m.MinOp <= max(r.checkpointOp(), r.primary.marked) || m.MinOp > r.log.head+1:
+		return NothingNew
+	}
+	return r.appendOp(h.From, &wire.Entry{View: r.view, Kind: wire.EntryCheckpoint, Client: h.From}, out)
+}
+
 // mayForget tells whether the oldest op of the log should go: the checkpoint stands for it, and the log
 // takes more than it should. Nothing goes while a log is frozen, so that who needs it for the new view
 // finds it whole.

@@ -40,6 +40,8 @@ const (
 	EventCheckpoint                             // took a checkpoint of the state at Op
 	EventNeedsState                             // needs a state, because nobody's log begins before Op
 	EventStateInstalled                         // has the state at Op of another replica
+	EventNeedsBase                              // is to hold the state at Op, which Peer has, for a new group
+	EventHolds                                  // holds it
 )
 
 var eventNames = [...]string{
@@ -49,6 +51,7 @@ var eventNames = [...]string{
 	EventPeerRestarted: "peer-restarted", EventGroupLost: "group-lost", EventAbdicated: "abdicated",
 	EventFetching: "fetching", EventHalted: "halted", EventCheckpoint: "checkpoint",
 	EventNeedsState: "needs-state", EventStateInstalled: "state-installed",
+	EventNeedsBase: "needs-base", EventHolds: "holds",
 }
 
 func (k EventKind) String() string {
@@ -67,7 +70,7 @@ func (e Event) String() string {
 		return fmt.Sprintf("halted: %v", e.Reason)
 	case EventCommitted:
 		return fmt.Sprintf("committed k=%d", e.Op)
-	case EventCheckpoint, EventNeedsState, EventStateInstalled:
+	case EventCheckpoint, EventNeedsState, EventStateInstalled, EventNeedsBase, EventHolds:
 		return fmt.Sprintf("%v n=%d", e.Kind, e.Op)
 	case EventFetching:
 		return fmt.Sprintf("fetching n=%d from %v", e.Op, e.Peer)

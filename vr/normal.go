@@ -24,6 +24,7 @@ type primary struct {
 	silent    bool                           // abdicated
 	resend    [wire.MembersMax]resend
 	proposals map[wire.Peer]proposal // clients with ops above applied
+	marked    wire.OpNumber          // the last op that asks for a checkpoint, of those above applied at first
 	early     early                  // Requests that came before an earlier one of their client
 	// startViews says when each replica may next have a StartView.
 	startViews [wire.MembersMax]pace
@@ -94,7 +95,11 @@ func (r *Replica) proposeAll() {
 // propose remembers that the client of the op has it in the log.
 func (r *Replica) propose(op wire.OpNumber) {
 	e := r.log.entry(op)
-	if e.Kind == wire.EntryRegister {
+	switch e.Kind {
+	case wire.EntryCheckpoint:
+		r.primary.marked = op
+		return
+	case wire.EntryRegister:
 		if r.primary.proposals[e.Client].session == 0 {
 			r.primary.proposals[e.Client] = proposal{}
 		}
@@ -470,13 +475,16 @@ func (r *Replica) execute(out *Effects) {
 		r.applied++
 		e := r.log.entry(r.applied)
 		r.executeOp(r.applied, e, out)
-		if r.unsaved += footprint(e); r.unsaved >= r.checkpointBytes() {
+		if r.unsaved += footprint(e); r.unsaved >= r.checkpointBytes() || e.Kind == wire.EntryCheckpoint {
 			r.takeCheckpoint(out)
 		}
 	}
 }
 
 func (r *Replica) executeOp(op wire.OpNumber, e *wire.Entry, out *Effects) {
+	if e.Kind == wire.EntryCheckpoint {
+		return // it is taken when the op is executed
+	}
 	answer := r.isPrimary() && e.Client.IsClient() // the entry may be of a primary that took anything
 	if e.Kind == wire.EntryRegister {
 		s := r.sessions.register(e.Client, op)

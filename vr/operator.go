@@ -18,12 +18,17 @@ type OperatorConfig struct {
 }
 
 // An Operator asks replicas how they are, and forms a group. It is the state machine behind
-// `vrnode status` and `vrnode form`. It is not safe for concurrent use.
+// `vrnode status`, `form`, `backup` and `restore`. It is not safe for concurrent use.
 type Operator struct {
 	cfg     OperatorConfig
 	seq     uint64
 	answers [wire.MembersMax]Answer
 	cluster wire.ClusterID // of the group to be formed, zero when only asking
+	base    Base           // the state that a group is to begin with, or zero
+	marked  wire.ClusterID // of the group that is asked for a checkpoint at minOp or above, if that is not 0
+	minOp   wire.OpNumber
+	reading time.Duration // when a replica last said that it reads the state of the group it was formed into
+	lost    wire.Peer     // one that has the state no more, or 0
 	listed  []wire.Member
 	sendAt  time.Duration
 	asking  bool
@@ -53,7 +58,8 @@ func NewOperator(cfg OperatorConfig) *Operator {
 // Probe begins to ask every replica, again and again until it has answered.
 func (o *Operator) Probe(now time.Duration) {
 	o.seq++
-	o.cluster = wire.ClusterID{}
+	o.cluster, o.base, o.minOp = wire.ClusterID{}, Base{}, 0
+	o.reading, o.lost = now, 0
 	o.answers = [wire.MembersMax]Answer{}
 	for i, id := range o.cfg.Replicas {
 		o.answers[i].ID = id
@@ -61,9 +67,23 @@ func (o *Operator) Probe(now time.Duration) {
 	o.asking, o.sendAt = true, now
 }
 
-// Form begins to tell every replica that it is a member of a new group, until all of them are.
+// TakeCheckpoint is a Probe that asks the primary of a group for a checkpoint, too, at an op or a later one.
+func (o *Operator) TakeCheckpoint(now time.Duration, cluster wire.ClusterID, minOp wire.OpNumber) {
+	o.Probe(now)
+	o.marked, o.minOp = cluster, minOp
+}
+
+// Bring begins to tell every replica to fetch a state from this program, until all of them hold it. The
+// last Probe must have found that they can form a group.
+func (o *Operator) Bring(now time.Duration, base Base) {
+	o.Probe(now)
+	o.base = base
+}
+
+// Form begins to tell every replica that it is a member of a new group, until all of them are. It begins
+// with a state that all of them hold, see Bring, or with nothing.
 // The last Probe must have found all of them without memory: see CanForm.
-func (o *Operator) Form(now time.Duration, cluster wire.ClusterID) {
+func (o *Operator) Form(now time.Duration, cluster wire.ClusterID, base Base) {
 	why, _ := o.CanForm()
 	assert.That(why == "", "a group is formed of replicas without memory only")
 	o.listed = nil
@@ -71,7 +91,7 @@ func (o *Operator) Form(now time.Duration, cluster wire.ClusterID) {
 		o.listed = append(o.listed, wire.Member{ID: id, Incarnation: o.answers[i].Incarnation})
 	}
 	o.Probe(now)
-	o.cluster = cluster
+	o.cluster, o.base = cluster, base
 }
 
 // CanForm returns why the replicas, as they answered, can not form a group, or "". It tells too whether
@@ -106,17 +126,21 @@ func (o *Operator) CanForm() (why string, silent bool) {
 // Answers returns what the replicas have said since the last Probe or Form, in their order.
 func (o *Operator) Answers() []Answer { return o.answers[:len(o.cfg.Replicas)] }
 
+// Reading returns when a replica last said that it still reads the state of the group that is being
+// formed, and one that has the state no more: it could not read it, or was started again.
+func (o *Operator) Reading() (at time.Duration, lost wire.Peer) { return o.reading, o.lost }
+
 // Done tells whether every replica has answered, or has joined the group that is being formed.
 func (o *Operator) Done() bool { return !o.asking }
 
 // Step handles one message from a replica.
 func (o *Operator) Step(now time.Duration, h *wire.Header, m wire.Message, out *Effects) {
-	if why := o.onProbeReply(h, m); why != 0 {
+	if why := o.onProbeReply(now, h, m); why != 0 {
 		out.ignored(h, m, why)
 	}
 }
 
-func (o *Operator) onProbeReply(h *wire.Header, m wire.Message) Reason {
+func (o *Operator) onProbeReply(now time.Duration, h *wire.Header, m wire.Message) Reason {
 	reply, ok := m.(*wire.ProbeReply)
 	if !ok {
 		return Misaddressed
@@ -125,7 +149,14 @@ func (o *Operator) onProbeReply(h *wire.Header, m wire.Message) Reason {
 		return NotAwaited
 	}
 	if !o.cluster.IsZero() && (h.Cluster != o.cluster || reply.Status == wire.StatusRecovering) {
+		if o.lost == 0 && o.base != (Base{}) && reply.Held != o.base.Root {
+			o.lost = h.From
+		}
+		o.reading = now
 		return NothingNew // it has not joined yet
+	}
+	if o.cluster.IsZero() && reply.Held != o.base.Root && o.base != (Base{}) {
+		return NothingNew // it does not hold the state yet
 	}
 	for i, id := range o.cfg.Replicas {
 		if id == h.From {
@@ -161,9 +192,15 @@ func (o *Operator) Tick(now time.Duration, out *Effects) {
 		}
 		h := wire.Header{Cluster: o.cluster, From: o.cfg.Self}
 		if !o.cluster.IsZero() {
-			out.send(h, id, &wire.Form{Members: o.listed})
+			out.send(h, id, &wire.Form{Members: o.listed, Base: o.base.Op, Chain: o.base.Chain, Root: o.base.Root})
+		} else if o.base != (Base{}) {
+			out.send(h, id, &wire.FetchBase{Base: o.base.Op, Chain: o.base.Chain, Root: o.base.Root})
 		}
 		out.send(h, id, &wire.Probe{Seq: o.seq})
+		if o.minOp != 0 {
+			h.Cluster = o.marked
+			out.send(h, id, &wire.TakeCheckpoint{MinOp: o.minOp})
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ const (
 	NotThisRun                           // an answer to another run of this replica
 	CannotGive                           // asked for ops that this replica may not or can not give
 	AlreadyOperational                   // a group is formed by replicas without memory only
+	NotHeld                              // the state is not held that a group is to begin with
 	NotListed                            // the list of members does not fit this replica or this run
 	Misaddressed                         // not a message for a replica, or of the wrong kind of sender
 	Malformed                            // fields contradict each other
@@ -41,7 +42,7 @@ var reasonNames = [reasonCount]string{
 	NotFromPrimary: "not-from-primary", NothingNew: "nothing-new", OldHeartbeat: "old-heartbeat",
 	TooEarly: "too-early", TooMuchEarly: "too-much-early", WindowFull: "window-full",
 	NotAwaited: "not-awaited", NotThisRun: "not-this-run", CannotGive: "cannot-give",
-	AlreadyOperational: "already-operational", NotListed: "not-listed", Misaddressed: "misaddressed",
+	AlreadyOperational: "already-operational", NotHeld: "not-held", NotListed: "not-listed", Misaddressed: "misaddressed",
 	Malformed: "malformed", Fenced: "fenced", Diverged: "diverged",
 }
 

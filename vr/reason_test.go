@@ -123,6 +123,12 @@ func TestReasons(t *testing.T) {
 		AlreadyOperational: func(g *group) Reason {
 			return g.tell(1, client, &wire.Form{Members: g.replicas[1].members})
 		},
+		NotHeld: func(g *group) Reason {
+			members := g.replicas[1].members
+			g.start(2)
+			members[1].Incarnation = g.replicas[2].incarnation
+			return g.tell(2, client, &wire.Form{Members: members, Base: 5})
+		},
 		NotListed: func(g *group) Reason {
 			members := g.replicas[1].members
 			g.start(2) // is not the run that is listed
@@ -141,7 +147,7 @@ func TestReasons(t *testing.T) {
 			}
 		})
 	}
-	if n := len(Reasons()); n != 24 {
+	if n := len(Reasons()); n != 25 {
 		t.Errorf("there are %d reasons; each needs a situation here", n)
 	}
 }

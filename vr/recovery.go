@@ -7,12 +7,12 @@ import (
 	"vrnode/wire"
 )
 
-// This file is birth and recovery: VR Revisited, section 4.3, with crash-consistent quorums (DISC
+// This file is recovery: VR Revisited, section 4.3, with crash-consistent quorums (DISC
 // 2017, section 4.2) in place of its nonce, because a plain quorum of answers can forget the
 // promises that its members made before they lost their own memory.
 //
 // A process can not tell its first start from a later one, so every start is a recovery, and a
-// group is born by Form alone. When more members are without memory than the group survives, no
+// group is born by Form alone (birth.go). When more members are without memory than the group survives, no
 // one can recover: the group has stopped, says so, and never forms by itself.
 
 type recovery struct {
@@ -91,7 +91,7 @@ func (r *Replica) askAgain(now time.Duration, out *Effects) {
 // of a run that another answer knows to be over does not count.
 func (r *Replica) onRecoveryResponse(now time.Duration, h *wire.Header, m *wire.RecoveryResponse, out *Effects) Reason {
 	switch {
-	case r.status != wire.StatusRecovering:
+	case r.status != wire.StatusRecovering || r.birth.formed():
 		return NotAwaited
 	case m.ForIncarnation != r.incarnation:
 		return NotThisRun
@@ -186,7 +186,7 @@ func (r *Replica) onStaleIncarnation(now time.Duration, m *wire.StaleIncarnation
 	if m.Known <= r.incarnation {
 		return NothingNew
 	}
-	if r.status != wire.StatusRecovering {
+	if r.status != wire.StatusRecovering || r.birth.formed() {
 		r.halt(Fenced, out)
 		return 0
 	}
@@ -221,48 +221,6 @@ func (r *Replica) onRecovery(now time.Duration, h *wire.Header, out *Effects) Re
 	return 0
 }
 
-// ---- birth
-
-// onForm makes this replica a member of a new group: view 0, an empty log. Only the run that is
-// listed may do so, and only if it has not come to anything yet; any other learns from the rest.
-func (r *Replica) onForm(now time.Duration, h *wire.Header, m *wire.Form, out *Effects) Reason {
-	switch {
-	case r.status != wire.StatusRecovering, r.restoring || r.applied > 0:
-		return AlreadyOperational // or on the way back into a group
-	case h.Cluster.IsZero() || !r.fits(m.Members, true):
-		return NotListed
-	}
-	r.cluster, r.members = h.Cluster, append([]wire.Member(nil), m.Members...)
-	for _, listed := range m.Members {
-		r.crashVector.raise(listed.ID, listed.Incarnation)
-	}
-	r.recovery = recovery{}
-	r.fetch = fetch{}
-	out.event(Event{Kind: EventFormed, Peer: h.From})
-	r.becomeNormal(now, 0, out)
-	r.judgeGroup(now, out)
-	return 0
-}
-
-// fits tells whether a configuration lists this replica, this very run of it if need be, only
-// known replicas, each once, and a number of them that can recover: one, or three and more. Of
-// two, none could ever come back, since recovery takes a quorum of others.
-func (r *Replica) fits(members []wire.Member, thisRun bool) bool {
-	listed := false
-	for i, m := range members {
-		for _, other := range members[:i] {
-			if other.ID == m.ID {
-				return false
-			}
-		}
-		if r.seat(m.ID) < 0 {
-			return false
-		}
-		listed = listed || m.ID == r.cfg.Self && (!thisRun || m.Incarnation == r.incarnation)
-	}
-	return listed && len(members) != 2 && len(members) == len(r.cfg.Replicas)
-}
-
 // ---- diagnosis
 
 // recentlyRecovering is for how long a replica counts as being without memory after it said so.
@@ -292,6 +250,9 @@ func (r *Replica) report(now time.Duration, to wire.Peer, seq uint64, out *Effec
 		Seq: seq, Status: r.status, LastNormal: r.lastNormal, Op: r.log.head, Commit: r.commit,
 		Applied: r.applied, GroupLost: r.groupLost, Members: r.members,
 		ClientCount: uint64(len(r.sessions.byClient)),
+	}
+	if r.birth.held {
+		m.Held = r.birth.base.Root
 	}
 	for i, id := range r.cfg.Replicas {
 		if id == r.cfg.Self {

@@ -39,6 +39,7 @@ type Replica struct {
 	viewChange viewChange // viewchange.go
 	fetch      fetch      // transfer.go
 	recovery   recovery   // recovery.go
+	birth      birth      // birth.go
 	groupLost  bool       // recovery.go
 
 	lacks     wire.OpNumber // restore.go: others have no log up to it, and this replica needs it; 0: nothing
@@ -121,6 +122,10 @@ func (r *Replica) handle(now time.Duration, h *wire.Header, m wire.Message, out 
 		return r.onLog(now, h, m, out)
 	case *wire.Form:
 		return r.onForm(now, h, m, out)
+	case *wire.FetchBase:
+		return r.onFetchBase(h, m, out)
+	case *wire.TakeCheckpoint:
+		return r.onTakeCheckpoint(h, m, out)
 	case *wire.Recovery:
 		return r.onRecovery(now, h, out)
 	case *wire.RecoveryResponse:
@@ -226,12 +231,11 @@ func (r *Replica) ignoreHeader(now time.Duration, h *wire.Header, kind wire.Kind
 	if r.status == wire.StatusHalted && kind != wire.KindProbe {
 		return Halted
 	}
-	fromClient := kind == wire.KindRegister || kind == wire.KindRequest || kind == wire.KindProbe || kind == wire.KindForm
-	if fromClient != h.From.IsClient() {
-		return Misaddressed
+	if h.From.IsClient() {
+		return r.ignoreClient(h, kind)
 	}
-	if fromClient {
-		return 0
+	if speaker(kind) == client {
+		return Misaddressed
 	}
 	i := r.seat(h.From)
 	if i < 0 || h.From == r.cfg.Self {
@@ -259,6 +263,49 @@ func (r *Replica) ignoreHeader(now time.Duration, h *wire.Header, kind wire.Kind
 	}
 	if h.Epoch != r.epoch {
 		return WrongEpoch
+	}
+	return 0
+}
+
+// A speakers says who sends messages of a kind: replicas, clients, or both.
+type speakers uint8
+
+const (
+	replica speakers = iota
+	client
+	either
+)
+
+func speaker(kind wire.Kind) speakers {
+	switch kind {
+	case wire.KindRegister, wire.KindRequest, wire.KindProbe, wire.KindForm, wire.KindFetchBase, wire.KindTakeCheckpoint:
+		return client
+	case wire.KindGetManifest, wire.KindGetBlocks, wire.KindGetPiece,
+		wire.KindManifest, wire.KindBlocks, wire.KindPiece, wire.KindTransferRefused:
+		return either
+	}
+	return replica
+}
+
+// ignoreClient applies the rules to what comes from outside the group. A program may fetch the state
+// of the group that it names, and may bring one only if it was announced by FetchBase.
+func (r *Replica) ignoreClient(h *wire.Header, kind wire.Kind) Reason {
+	switch kind {
+	case wire.KindGetManifest, wire.KindGetBlocks, wire.KindGetPiece:
+		if r.status == wire.StatusRecovering {
+			return NotOperational
+		}
+		if h.Cluster != r.cluster {
+			return WrongCluster
+		}
+	case wire.KindManifest, wire.KindBlocks, wire.KindPiece, wire.KindTransferRefused:
+		if h.From != r.birth.donor {
+			return NotAwaited
+		}
+	default:
+		if speaker(kind) != client {
+			return Misaddressed
+		}
 	}
 	return 0
 }

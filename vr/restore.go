@@ -33,10 +33,16 @@ type NeedState struct {
 	MinOp wire.OpNumber
 	// Donors are the replicas to ask, the backups before the primary, which has enough to do.
 	Donors []wire.Peer
+	// Root is, for a state that a new group is to begin with, that of its manifest. Then the one donor
+	// is a program outside the group.
+	Root wire.Digest
 }
 
 // NeedState returns what the replica lacks, and whether it lacks anything.
 func (r *Replica) NeedState() (NeedState, bool) {
+	if r.birth.base.Op != 0 && r.lacks == 0 {
+		return NeedState{MinOp: r.birth.base.Op, Donors: []wire.Peer{r.birth.donor}, Root: r.birth.base.Root}, true
+	}
 	if r.lacks == 0 && !r.restoring || r.restored != nil || r.status == wire.StatusHalted {
 		return NeedState{}, false
 	}
@@ -60,6 +66,7 @@ func (r *Replica) NeedState() (NeedState, bool) {
 // earlier. That theirs move on is no reason to want another state than the one that is on its way:
 // what is brought gets shorter every time.
 func (r *Replica) lack(op wire.OpNumber, out *Effects) {
+	r.birth = birth{} // there is a group to come back into
 	if r.lacks == 0 {
 		out.event(Event{Kind: EventNeedsState, View: r.view, Op: op, Peer: r.cfg.Self})
 		r.lacks = op
@@ -72,7 +79,9 @@ func (r *Replica) lack(op wire.OpNumber, out *Effects) {
 // fails the machine has no state: the replica needs one as before, and BeginRestore comes again.
 func (r *Replica) BeginRestore(op wire.OpNumber) bool {
 	useful := op > r.applied
-	if !r.restoring {
+	if r.birth.base.Op != 0 && r.lacks == 0 {
+		useful = r.birth.formed() && op == r.birth.base.Op
+	} else if !r.restoring {
 		useful = r.lacks != 0 && op > r.commit
 	}
 	if r.restored != nil || !useful {
@@ -87,6 +96,10 @@ func (r *Replica) BeginRestore(op wire.OpNumber) bool {
 func (r *Replica) Install(now time.Duration, state *Restored, out *Effects) {
 	assert.That(r.restoring && r.restored == nil, "Install follows BeginRestore, once")
 	if r.status == wire.StatusHalted {
+		return
+	}
+	if r.birth.formed() {
+		r.beBorn(now, r.birth.donor, state, out)
 		return
 	}
 	r.restored = state
@@ -162,6 +175,11 @@ type Restored struct {
 
 // Op returns the op that the state is of.
 func (s *Restored) Op() wire.OpNumber { return s.op }
+
+// IsOf tells whether the state is of an op with that chain.
+func (s *Restored) IsOf(op wire.OpNumber, chain wire.Chain) bool {
+	return s.op == op && s.chain == chain
+}
 
 var errState = errors.New("not a state as a checkpoint is written")
 

@@ -373,6 +373,7 @@ func (r *Replica) install(now time.Duration, commit wire.OpNumber, staging *log,
 func (r *Replica) becomeNormal(now time.Duration, commit wire.OpNumber, out *Effects) {
 	r.lastNormal, r.status = r.view, wire.StatusNormal
 	r.fetch, r.lacks = fetch{}, 0
+	r.birth = birth{}
 	r.viewChange = viewChange{}
 	r.timers.stopAll()
 	r.primary = primary{}

@@ -76,6 +76,8 @@ type Decoder struct {
 	getPiece           GetPiece
 	piece              Piece
 	transferRefused    TransferRefused
+	takeCheckpoint     TakeCheckpoint
+	fetchBase          FetchBase
 }
 
 // Decode decodes one whole message. What it returns, and every slice in it, is valid until the
@@ -167,6 +169,10 @@ func (d *Decoder) message(k Kind) Message {
 		return &d.piece
 	case KindTransferRefused:
 		return &d.transferRefused
+	case KindTakeCheckpoint:
+		return &d.takeCheckpoint
+	case KindFetchBase:
+		return &d.fetchBase
 	}
 	return nil
 }

@@ -14,9 +14,11 @@ const (
 	EntryCommand EntryKind = iota + 1
 	// EntryRegister: a client session is opened; the body is empty.
 	EntryRegister
+	// EntryCheckpoint: every replica takes a checkpoint; the body is empty.
+	EntryCheckpoint
 )
 
-var entryKindNames = [...]string{EntryCommand: "command", EntryRegister: "register"}
+var entryKindNames = [...]string{EntryCommand: "command", EntryRegister: "register", EntryCheckpoint: "checkpoint"}
 
 func (k EntryKind) String() string { return name(entryKindNames[:], int(k), "entry") }
 
@@ -66,7 +68,7 @@ func readEntry(b []byte, e *Entry) int {
 	le := binary.LittleEndian
 	n := le.Uint32(b[entryFixed-4:])
 	kind := EntryKind(b[8])
-	if n > CommandMax || len(b)-entryFixed < int(n) || kind < EntryCommand || kind > EntryRegister {
+	if n > CommandMax || len(b)-entryFixed < int(n) || kind < EntryCommand || kind > EntryCheckpoint {
 		return 0
 	}
 	e.View = ViewNumber(le.Uint64(b))

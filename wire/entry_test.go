@@ -107,7 +107,7 @@ func TestNames(t *testing.T) {
 	}
 	for got, want := range map[string]string{
 		Kind(0).String():               "kind(0)",
-		(KindMax + 1).String():         "kind(32)",
+		(KindMax + 1).String():         "kind(34)",
 		StatusViewChange.String():      "view-change",
 		OutcomeSessionExpired.String(): "session-expired",
 		RefusalWrongCluster.String():   "wrong-cluster",

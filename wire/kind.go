@@ -36,9 +36,11 @@ const (
 	KindGetPiece
 	KindPiece
 	KindTransferRefused
+	KindTakeCheckpoint
+	KindFetchBase
 
 	// KindMax is the highest kind.
-	KindMax = KindTransferRefused
+	KindMax = KindFetchBase
 )
 
 var kindNames = [...]string{
@@ -73,6 +75,8 @@ var kindNames = [...]string{
 	KindGetPiece:           "GetPiece",
 	KindPiece:              "Piece",
 	KindTransferRefused:    "TransferRefused",
+	KindTakeCheckpoint:     "TakeCheckpoint",
+	KindFetchBase:          "FetchBase",
 }
 
 func (k Kind) String() string { return name(kindNames[:], int(k), "kind") }
@@ -125,6 +129,8 @@ func (*Blocks) Kind() Kind             { return KindBlocks }
 func (*GetPiece) Kind() Kind           { return KindGetPiece }
 func (*Piece) Kind() Kind              { return KindPiece }
 func (*TransferRefused) Kind() Kind    { return KindTransferRefused }
+func (*TakeCheckpoint) Kind() Kind     { return KindTakeCheckpoint }
+func (*FetchBase) Kind() Kind          { return KindFetchBase }
 
 // A Header is in front of every message.
 type Header struct {

@@ -124,9 +124,22 @@ type Log struct {
 
 // ---- birth and recovery (section 4.3)
 
-// Form creates a group: every listed incarnation starts in view 0 with an empty log.
+// Form creates a group: every listed incarnation starts in view 0, with an empty log or with the state
+// after op Base, which it must hold. Root is that of the manifest of the state, so that all members
+// begin with the same.
 type Form struct {
 	Members []Member
+	Base    OpNumber
+	Chain   Chain
+	Root    Digest
+}
+
+// FetchBase asks a replica without memory to fetch the state after op Base from the sender, and to hold
+// it for a Form that names it.
+type FetchBase struct {
+	Base  OpNumber
+	Chain Chain
+	Root  Digest
 }
 
 // Recovery says that the header's incarnation has just started, without memory.
@@ -171,6 +184,8 @@ type ProbeReply struct {
 	Members     []Member
 	Peers       []PeerReport
 	ClientCount uint64
+	// Held is the root of the state that a replica without memory holds for a new group, or zero.
+	Held Digest
 }
 
 // A PeerReport is what a replica knows of another one.
@@ -185,6 +200,12 @@ type PeerReport struct {
 	// Sent counts the datagrams that were sent to the peer, and Lost those of them that are taken
 	// for lost. Again counts the fragments and slot messages that were sent once more.
 	Sent, Lost, Again uint64
+}
+
+// TakeCheckpoint asks the primary to have all replicas take a checkpoint at the same op, at MinOp or
+// above, unless they have one.
+type TakeCheckpoint struct {
+	MinOp OpNumber
 }
 
 // ---- transfer of a state (section 5)
@@ -339,6 +360,19 @@ func (m *Log) walk(c *coder) {
 
 func (m *Form) walk(c *coder) {
 	c.members(&m.Members, "members", "the configuration, in order")
+	number(c, &m.Base, "base", "op-number of the state that the group begins with; 0: none, and the rest is 0")
+	number(c, &m.Chain, "chain", "chain of that op")
+	c.digest(&m.Root, "root", "digest of the manifest of that state")
+}
+
+func (m *FetchBase) walk(c *coder) {
+	number(c, &m.Base, "base", "op-number of the state")
+	number(c, &m.Chain, "chain", "chain of that op")
+	c.digest(&m.Root, "root", "digest of the manifest of the state")
+}
+
+func (m *TakeCheckpoint) walk(c *coder) {
+	number(c, &m.MinOp, "min", "an older checkpoint is of no use")
 }
 
 func (*Recovery) walk(*coder) {}
@@ -373,6 +407,7 @@ func (m *ProbeReply) walk(c *coder) {
 	c.members(&m.Members, "members", "the configuration, empty if not known")
 	c.reports(&m.Peers, "peers", "what the sender knows of the other members")
 	number(c, &m.ClientCount, "clients", "open client sessions")
+	c.digest(&m.Held, "held", "root of the state that is held for a new group, zero if there is none")
 }
 
 func (m *GetManifest) walk(c *coder) {

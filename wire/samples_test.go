@@ -36,7 +36,7 @@ var sampleMessages = []Message{
 	&ViewChangeProgress{Have: 20, Need: 43},
 	&GetLog{LastNormal: 6, From: 21, To: 43},
 	&Log{LastNormal: 6, First: 42, PrevChain: 0xcafe_d00d_0000_0029, Commit: 41, Entries: sampleLog},
-	&Form{Members: sampleGroup},
+	&Form{Members: sampleGroup, Base: 40, Chain: 0xcafe_d00d_0000_0028, Root: Digest{0x12, 15: 0x34}},
 	&Recovery{},
 	&RecoveryResponse{ForIncarnation: 0x600d_0000_0001, IsPrimary: true, Op: 43, Commit: 41,
 		Members: sampleGroup, CrashVector: sampleGroup[:2]},
@@ -45,7 +45,7 @@ var sampleMessages = []Message{
 	&Probe{Seq: 5},
 	&ProbeReply{Seq: 5, Status: StatusNormal, LastNormal: 7, Op: 43, Commit: 41, Applied: 40, GroupLost: true,
 		Members: sampleGroup, Peers: []PeerReport{{ID: 1, Op: 40, HeardMicros: 10_000, RTTMicros: 150, Sent: 4_000, Lost: 6, Again: 7}, {ID: 3, HeardMicros: 1<<64 - 1}},
-		ClientCount: 1},
+		ClientCount: 1, Held: Digest{0x12, 15: 0x34}},
 	&GetManifest{MinOp: 30, Op: 40, Part: 1},
 	&Manifest{Op: 40, Chain: 0xcafe_d00d_0000_0028, Epoch: 1, Members: sampleGroup, Total: 70_000, Count: 2, Root: Digest{0x12, 15: 0x34}, Part: 0,
 		Chunks: []Chunk{{Digest{0xaa, 15: 0x01}, 65_000}, {Digest{0xbb, 15: 0x02}, 5_000}}},
@@ -54,6 +54,8 @@ var sampleMessages = []Message{
 	&GetPiece{Op: 40, Chunk: 1, Runs: []Run{{0, 3}, {1_100, 2}}},
 	&Piece{Op: 40, Chunk: 1, Parts: Parts{}.Append(0, []byte("abc")).Append(1_100, []byte("de"))},
 	&TransferRefused{Op: 40, Chunk: NoChunk, Why: TransferPreparing, RetryMillis: 500, Newest: 40},
+	&TakeCheckpoint{MinOp: 40},
+	&FetchBase{Base: 40, Chain: 0xcafe_d00d_0000_0028, Root: Digest{0x12, 15: 0x34}},
 }
 
 func sample(k Kind) Message { return sampleMessages[k-1] }

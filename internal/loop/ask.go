@@ -34,20 +34,33 @@ func (l *Loop) Form(ctx context.Context) (wire.ClusterID, error) {
 	if _, err := l.Probe(ctx); err != nil {
 		return wire.ClusterID{}, err
 	}
+	return l.form(ctx, vr.Base{})
+}
+
+// canForm returns why the replicas, as they have just answered, can not form a group.
+func canForm(ctx context.Context, o *vr.Operator, denials []stack.Denial) error {
+	switch why, silent := o.CanForm(); {
+	case silent && len(denials) > 0:
+		return fmt.Errorf("%w: %s", ErrNotFormed, sentences(denials))
+	case silent: // which is known since ctx has ended
+		return fmt.Errorf("%w: %s (%w)", ErrNotFormed, why, context.Cause(ctx))
+	case why != "":
+		return fmt.Errorf("%w: %s", ErrNotFormed, why)
+	}
+	return nil
+}
+
+// form forms a group of replicas that have just answered, with a state that they hold or with nothing.
+func (l *Loop) form(ctx context.Context, base vr.Base) (wire.ClusterID, error) {
 	denials := l.Denials()
 	var cluster wire.ClusterID
 	_, _ = rand.Read(cluster[:]) // never fails
 	all, answers, err := l.ask(ctx, func(o *vr.Operator, now time.Duration) error {
-		switch why, silent := o.CanForm(); {
-		case silent && len(denials) > 0:
-			return fmt.Errorf("%w: %s", ErrNotFormed, sentences(denials))
-		case silent: // which is known since ctx has ended
-			return fmt.Errorf("%w: %s (%w)", ErrNotFormed, why, context.Cause(ctx))
-		case why != "":
-			return fmt.Errorf("%w: %s", ErrNotFormed, why)
+		err := canForm(ctx, o, denials)
+		if err == nil {
+			o.Form(now, cluster, base)
 		}
-		o.Form(now, cluster)
-		return nil
+		return err
 	})
 	switch {
 	case err != nil:

@@ -55,6 +55,7 @@ type Loop struct {
 	workers     workers
 	spools      *spools
 	dropped     uint64 // events
+	spoilt      error  // why the last transfer of a state failed
 	err         error
 }
 
@@ -275,6 +276,11 @@ func (l *Loop) settle() {
 	client := l.host.Client()
 	if s := (service{!client.Cluster().IsZero(), client.Refused()}); s != *l.service.Load() {
 		l.service.Store(&s)
+	}
+	for _, e := range l.out.Transfers {
+		if e.Kind == statexfer.EventFailed {
+			l.spoilt = e.Err
+		}
 	}
 	if l.events == nil {
 		return

@@ -42,9 +42,10 @@ func (s *spools) source() (stack.Spool, error) {
 	return s.opened(f, path)
 }
 
-// target opens the file of the last run, if there is a directory for it.
+// target opens the file of the last run, if there is a directory for it. A program outside the group has no
+// last run.
 func (s *spools) target() (stack.Spool, error) {
-	if s.dir == "" {
+	if s.dir == "" || s.self.IsClient() {
 		return s.source()
 	}
 	path := filepath.Join(s.dir, fmt.Sprintf("vrnode-%v.spool", s.self))

@@ -7,6 +7,7 @@ import (
 
 	"vrnode/frag/noise"
 	"vrnode/internal/stack"
+	"vrnode/statexfer"
 	"vrnode/vr"
 	"vrnode/wire"
 )
@@ -33,6 +34,8 @@ type job struct {
 type formation struct {
 	cluster wire.ClusterID
 	listed  []wire.Member
+	// restoring is nil if the group is to begin with nothing.
+	restoring *restoring
 }
 
 // hostConfig returns what a process is told about itself and the replicas, which are at the first
@@ -80,6 +83,15 @@ func newOperatorHost(cfg stack.Config, cluster wire.ClusterID) *hostProcess {
 	return p
 }
 
+// newRestoringHost returns one that gives them a state first.
+func newRestoringHost(w *World, cfg stack.Config, cluster wire.ClusterID, c statexfer.Checkpoint) *hostProcess {
+	open := func() (stack.Spool, error) { return new(statexfer.Memory), nil }
+	cfg.Spools = stack.Spools{Source: open, Target: open}
+	p := newOperatorHost(cfg, cluster)
+	p.forming.restoring, p.takes = &restoring{checkpoint: c}, w.jobTakes
+	return p
+}
+
 // firstPort is the port of site 0. All addresses of a network are ports of one machine.
 const firstPort = 7000
 
@@ -92,10 +104,19 @@ func numberOf(a netip.AddrPort) int { return int(a.Port()) - firstPort }
 func (p *hostProcess) step(now time.Duration, from int, packet []byte, out *output) {
 	p.effects.Reset()
 	p.host.Step(now, addressOf(from), packet, &p.effects)
-	if f := p.forming; f != nil {
-		form(p.host.Operator(), now, f.cluster, &f.listed)
-	}
+	p.operate(now)
 	p.end(now, out)
+}
+
+// operate lets an operator go on.
+func (p *hostProcess) operate(now time.Duration) {
+	if f := p.forming; f != nil && p.restore(now) {
+		base := vr.Base{}
+		if f.restoring != nil {
+			base = f.restoring.base
+		}
+		form(p.host.Operator(), now, f.cluster, base, &f.listed)
+	}
 }
 
 // tick ends a job that is due, or lets the host do what is.
@@ -106,6 +127,7 @@ func (p *hostProcess) tick(now time.Duration, out *output) {
 		p.jobs = append(p.jobs[:i], p.jobs[i+1:]...)
 		work.Run()
 		p.host.Done(now, work, &p.effects)
+		p.operate(now)
 	} else {
 		p.host.Tick(now, &p.effects)
 	}
@@ -155,7 +177,7 @@ func (p *hostProcess) formed() ([]wire.Member, bool) {
 }
 
 // form lets an operator go on from probing to forming, once.
-func form(o *vr.Operator, now time.Duration, cluster wire.ClusterID, listed *[]wire.Member) {
+func form(o *vr.Operator, now time.Duration, cluster wire.ClusterID, base vr.Base, listed *[]wire.Member) {
 	if *listed != nil || !o.Done() {
 		return
 	}
@@ -165,5 +187,5 @@ func form(o *vr.Operator, now time.Duration, cluster wire.ClusterID, listed *[]w
 	for _, a := range o.Answers() {
 		*listed = append(*listed, wire.Member{ID: a.ID, Incarnation: a.Incarnation})
 	}
-	o.Form(now, cluster)
+	o.Form(now, cluster, base)
 }

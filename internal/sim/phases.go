@@ -25,7 +25,7 @@ func (r *run) phases() {
 		r.w.fail("L0 the group forms", r.describe())
 		return
 	}
-	r.strikeAt = r.w.now
+	r.strikeAt, r.w.rots = r.w.now, true
 	r.until(r.w.now+r.lasts, forever)
 	if r.w.violation != nil {
 		return
@@ -64,7 +64,7 @@ func (r *run) heal() {
 	r.strikeAt, r.trap, r.agenda = never, trap{}, nil
 	r.w.kill(r.zombie)
 	r.w.kill(r.operator)
-	r.w.faulty = false
+	r.w.faulty, r.w.rots = false, false
 	r.w.net.mend(r.w.now)
 	r.w.net.hold, r.w.net.slow = 0, 0
 	r.w.net.setAll(r.w.now, link.Settings{Delay: delay(200*time.Microsecond, 200*time.Microsecond)})

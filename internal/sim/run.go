@@ -69,6 +69,7 @@ type run struct {
 	used     []wire.Incarnation
 	booted   int
 	secure   bool
+	restores bool // the group begins with the state of an earlier one
 	logBytes int
 
 	strikeAt time.Duration // when the next thing goes wrong
@@ -102,6 +103,7 @@ func newRun(c Chooser, o Options) *run {
 		r.bootClient(r.replicas + i)
 	}
 	r.bootOperator()
+	r.w.rots = !r.restores // a member whose spool rots could not be born
 	return r
 }
 
@@ -142,6 +144,7 @@ func (r *run) host(self wire.Peer, incarnation wire.Incarnation) stack.Config {
 	cfg := hostConfig(r.ids, self, incarnation, r.seed())
 	if r.booted == 1 {
 		r.secure = cfg.Seed%secureOneIn == secureOneIn-1
+		r.restores = cfg.Seed/(secureOneIn*uint64(len(logSizes)))%baseOneIn == baseOneIn-1
 	}
 	cfg.LogBytes = r.logBytes
 	if r.secure {
@@ -190,6 +193,12 @@ func (r *run) bootOperator() {
 	if r.bare {
 		cfg := vr.OperatorConfig{Self: self, Replicas: r.ids}
 		r.w.run(r.operator, self, newBareOperator(cfg, cluster, r.w.siteOf))
+		return
+	}
+	if r.restores {
+		b := newBase()
+		r.w.record.beginAt(b)
+		r.w.run(r.operator, self, newRestoringHost(r.w, r.host(self, 1), cluster, b.kept()))
 		return
 	}
 	r.w.run(r.operator, self, newOperatorHost(r.host(self, 1), cluster))

@@ -28,7 +28,7 @@ func (w *World) jobTakes(j stack.Job) time.Duration {
 const rottenOneIn = 4
 
 func (w *World) openSpool() stack.Spool {
-	if w.faulty && w.choose.Choose(rottenOneIn, "rotten spool") == rottenOneIn-1 {
+	if w.rots && w.choose.Choose(rottenOneIn, "rotten spool") == rottenOneIn-1 {
 		return &rottenSpool{world: w}
 	}
 	return new(statexfer.Memory)
@@ -42,7 +42,7 @@ type rottenSpool struct {
 // ReadAt changes a bit of what was written.
 func (s *rottenSpool) ReadAt(b []byte, at int64) (int, error) {
 	n, err := s.Memory.ReadAt(b, at)
-	if n > 0 && s.world.faulty {
+	if n > 0 && s.world.rots {
 		b[n/2] ^= 1
 	}
 	return n, err

@@ -36,8 +36,8 @@ type World struct {
 	onStep func(site int, out *output)
 	// carries: bare replicas that need a state get one. Else it is up to a script.
 	carries bool
-	// faulty: jobs take long, and some spools do not give back what was written to them.
-	faulty bool
+	// faulty: jobs take long; rots: some spools do not give back what was written to them.
+	faulty, rots bool
 }
 
 // Stats counts what happened in a run.

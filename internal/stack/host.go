@@ -52,7 +52,7 @@ type Config struct {
 	Machine vr.StateMachine
 	// LogBytes is the memory for a replica's log, 0 for what is usual; see vr.Config.
 	LogBytes int
-	// Spools are where a replica keeps states while they are moved.
+	// Spools are where a process keeps states while they are moved.
 	Spools Spools
 	// Keys put the transport in secure mode, and Entropy is the seed of its secrets; see
 	// frag.Config.
@@ -66,7 +66,7 @@ type Host struct {
 	client   *vr.Client
 	operator *vr.Operator
 	replica  *vr.Replica // nil in a program outside the group
-	states   *transfer   // likewise
+	states   transfer
 	endpoint *frag.Endpoint
 	// guest is the client-id of client and operator.
 	guest wire.Peer
@@ -91,8 +91,8 @@ func New(cfg Config) *Host {
 		h.replica = vr.New(vr.Config{
 			Self: cfg.Self, Incarnation: cfg.Incarnation, Replicas: ids, Seed: random.Uint64(), LogBytes: cfg.LogBytes,
 		}, cfg.Machine)
-		h.states = newTransfer(cfg.Self, cfg.Machine, cfg.Spools)
 	}
+	h.states = newTransfer(cfg.Self, cfg.Machine, cfg.Spools)
 	h.client = vr.NewClient(vr.ClientConfig{Self: h.guest, Replicas: ids, Seed: random.Uint64()})
 	h.operator = vr.NewOperator(vr.OperatorConfig{Self: h.guest, Replicas: ids})
 	h.endpoint = frag.New(frag.Config{
@@ -185,9 +185,9 @@ func (h *Host) Deadline() time.Duration { return min(h.machines(), h.endpoint.De
 
 // machines returns the earliest Deadline above the transport.
 func (h *Host) machines() time.Duration {
-	at := min(h.client.Deadline(), h.operator.Deadline())
+	at := min(h.client.Deadline(), h.operator.Deadline(), h.states.source.Deadline(), h.states.target.Deadline())
 	if h.replica != nil {
-		at = min(at, h.replica.Deadline(), h.states.source.Deadline(), h.states.target.Deadline())
+		at = min(at, h.replica.Deadline())
 	}
 	return at
 }

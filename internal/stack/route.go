@@ -58,6 +58,8 @@ var routes = [wire.KindMax + 1]route{
 	wire.KindStaleIncarnation:   {slot: true, to: toReplica},
 	wire.KindProbe:              {slot: true, to: toReplica},
 	wire.KindProbeReply:         {slot: true, to: toClient | toOperator},
+	wire.KindTakeCheckpoint:     {lane: laneClient, to: toReplica},
+	wire.KindFetchBase:          {lane: laneClient, to: toReplica},
 	wire.KindGetManifest:        {lane: laneBulk, to: toTransfer},
 	wire.KindManifest:           {lane: laneBulk, to: toTransfer},
 	wire.KindGetBlocks:          {lane: laneBulk, to: toTransfer},
@@ -128,10 +130,6 @@ func (h *Host) hand(now time.Duration, header *wire.Header, m wire.Message, out 
 		h.operator.Step(now, header, m, &out.protocol)
 	}
 	if to&toTransfer != 0 {
-		if h.replica == nil {
-			h.drop(ReasonNoMachine)
-			return
-		}
 		h.handTransfer(now, header, m, out)
 	}
 }

@@ -1,7 +1,7 @@
 package stack
 
 import (
-	"io"
+	"errors"
 	"slices"
 	"time"
 
@@ -33,15 +33,18 @@ type transfer struct {
 	machine vr.StateMachine
 	source  *statexfer.Source
 	target  *statexfer.Target
-	offered wire.OpNumber // of the newest checkpoint that the source has
-	need    vr.NeedState  // what the target was told; no donors: nothing
-	started bool          // the target was told of a need
+	offered wire.OpNumber    // of the newest checkpoint that the source has
+	need    vr.NeedState     // what the target was told; no donors: nothing
+	started bool             // the target was told of a need
+	ready   *statexfer.Ready // what the target has the whole of, until it is restored
 	// restored is a state that a job has read, for the replica.
 	restored *vr.Restored
+	// cluster is the group that a program outside of it fetches a state of.
+	cluster wire.ClusterID
 }
 
-func newTransfer(self wire.Peer, machine vr.StateMachine, spools Spools) *transfer {
-	return &transfer{
+func newTransfer(self wire.Peer, machine vr.StateMachine, spools Spools) transfer {
+	return transfer{
 		machine: machine,
 		source:  statexfer.NewSource(statexfer.SourceConfig{Self: self, Open: spools.Source}),
 		target:  statexfer.NewTarget(statexfer.TargetConfig{Self: self, Open: spools.Target}),
@@ -51,13 +54,19 @@ func newTransfer(self wire.Peer, machine vr.StateMachine, spools Spools) *transf
 // Done takes back a job that has run.
 func (h *Host) Done(now time.Duration, j Job, out *Effects) {
 	j.Done(now, &out.states)
+	if h.replica != nil {
+		h.installRestored(now, out)
+	}
+	h.move(now, out)
+	out.publish()
+}
+
+func (h *Host) installRestored(now time.Duration, out *Effects) {
 	if state := h.states.restored; state != nil {
 		h.states.restored = nil
 		h.replica.Install(now, state, &out.protocol)
 		h.send(now, out)
 	}
-	h.move(now, out)
-	out.publish()
 }
 
 // Progress returns how far the replica is with fetching a state.
@@ -65,7 +74,11 @@ func (h *Host) Progress(now time.Duration) statexfer.Progress { return h.states.
 
 // handTransfer gives a message to the source or the target.
 func (h *Host) handTransfer(now time.Duration, header *wire.Header, m wire.Message, out *Effects) {
-	if !h.replica.Admit(now, header, m, &out.protocol) {
+	if h.replica != nil && !h.replica.Admit(now, header, m, &out.protocol) {
+		return
+	}
+	if h.replica == nil && header.From.IsClient() {
+		h.drop(ReasonForged)
 		return
 	}
 	switch m.Kind() {
@@ -78,69 +91,98 @@ func (h *Host) handTransfer(now time.Duration, header *wire.Header, m wire.Messa
 
 // move tells the source and the target what has become of the replica, and does what they want done.
 func (h *Host) move(now time.Duration, out *Effects) {
-	if h.replica == nil {
-		return
-	}
-	s := h.states
+	s := &h.states
 	if s.source.Deadline() <= now {
 		s.source.Tick(now, &out.states)
 	}
 	if s.target.Deadline() <= now {
 		s.target.Tick(now, &out.states)
 	}
-	if c := h.replica.Checkpoint(); c != nil && c.Op > s.offered {
-		s.offered = c.Op
-		s.source.Offer(statexfer.Checkpoint{Op: c.Op, Chain: c.Chain, Epoch: c.Epoch, Members: c.Members, State: c})
+	header := wire.Header{Cluster: s.cluster, From: h.guest}
+	if h.replica == nil && out.states.Ready != nil {
+		s.ready, out.states.Ready = out.states.Ready, nil
 	}
-	h.tellNeed(now, out)
-	if ready := out.states.Ready; ready != nil {
-		out.states.Ready = nil
-		if h.replica.BeginRestore(ready.Op) {
-			out.states.Jobs = append(out.states.Jobs, &restoreJob{transfer: s, state: ready.State})
-		} else {
-			s.target.Stop(&out.states)
-			s.started = false
-		}
+	if h.replica != nil {
+		h.serveReplica(now, out)
+		header = h.replica.Header()
 	}
 	for _, e := range out.states.Messages {
-		e.Header = h.replica.Header()
+		e.Header = header
 		out.protocol.Messages = append(out.protocol.Messages, e)
 	}
 	out.states.Messages = out.states.Messages[:0]
 	h.send(now, out)
 }
 
+// serveReplica gives the source what the replica has, the target what it lacks, and the replica what
+// the target has fetched.
+func (h *Host) serveReplica(now time.Duration, out *Effects) {
+	s := &h.states
+	if c := h.replica.Checkpoint(); c != nil && c.Op > s.offered {
+		s.offered = c.Op
+		s.source.Offer(statexfer.Checkpoint{Op: c.Op, Chain: c.Chain, Epoch: c.Epoch, Members: c.Members, State: c})
+	}
+	h.tellNeed(now, out)
+	if out.states.Ready != nil {
+		s.ready, out.states.Ready = out.states.Ready, nil
+	}
+	switch {
+	case s.ready == nil || h.replica.Hold(&out.protocol):
+	case h.replica.BeginRestore(s.ready.Op):
+		out.states.Jobs = append(out.states.Jobs, &restoreJob{host: h, ready: s.ready})
+		s.ready = nil
+	default:
+		s.stop(out)
+	}
+}
+
+// stop ends what the target does.
+func (s *transfer) stop(out *Effects) {
+	s.target.Stop(&out.states)
+	s.started, s.ready = false, nil
+}
+
 // tellNeed tells the target what the replica lacks, if that has changed.
 func (h *Host) tellNeed(now time.Duration, out *Effects) {
-	s := h.states
+	s := &h.states
 	need, lacks := h.replica.NeedState()
-	switch {
-	case !lacks && s.started:
-		s.started = false
-		s.target.Stop(&out.states)
-	case lacks && !(s.started && need.MinOp == s.need.MinOp && slices.Equal(need.Donors, s.need.Donors)):
-		s.started, s.need = true, need
-		told := statexfer.Need{MinOp: need.MinOp, Donors: need.Donors}
-		if c := h.replica.Checkpoint(); c != nil {
-			told.Old = c
-		}
-		s.target.Start(now, told, &out.states)
+	if s.started && (!lacks || need.Root != s.need.Root) {
+		s.stop(out)
 	}
+	if !lacks || s.started && need.MinOp == s.need.MinOp && slices.Equal(need.Donors, s.need.Donors) {
+		return
+	}
+	s.started, s.need = true, need
+	told := statexfer.Need{MinOp: need.MinOp, Root: need.Root, Donors: need.Donors}
+	if c := h.replica.Checkpoint(); c != nil {
+		told.Old = c
+	}
+	s.target.Start(now, told, &out.states)
 }
 
 // A restoreJob reads a state into the machine, which executes nothing meanwhile.
 type restoreJob struct {
-	transfer *transfer
-	state    io.Reader
+	host     *Host
+	ready    *statexfer.Ready
 	restored *vr.Restored
 	err      error
 }
 
-func (j *restoreJob) Run() { j.restored, j.err = vr.ReadCheckpoint(j.state, j.transfer.machine) }
+var errOtherState = errors.New("the state is not of the op that it was said to be of")
+
+func (j *restoreJob) Run() {
+	j.restored, j.err = vr.ReadCheckpoint(j.ready.State, j.host.states.machine)
+	if j.err == nil && !j.restored.IsOf(j.ready.Op, j.ready.Chain) {
+		j.restored, j.err = nil, errOtherState
+	}
+}
 
 func (j *restoreJob) Done(now time.Duration, out *statexfer.Effects) {
-	j.transfer.restored = j.restored
-	j.transfer.target.Restored(now, j.err, out)
+	j.host.states.restored = j.restored
+	j.host.states.target.Restored(now, j.err, out)
+	if j.err != nil {
+		j.host.replica.Lose()
+	}
 }
 
 func (*restoreJob) IsLong() bool { return true }
