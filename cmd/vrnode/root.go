@@ -78,7 +78,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w (see %s --help)", err, cmd.CommandPath())
 	})
-	root.AddCommand(newDemo(), newServe(), newForm(), newCall(), newStatus(), newKeygen(), newSim(), newLab(), newBench(), newLink(), newRelay())
+	root.AddCommand(newDemo(), newServe(), newForm(), newBackup(), newRestore(), newCall(), newStatus(), newKeygen(), newSim(), newLab(), newBench(), newLink(), newRelay())
 	return root
 }
 

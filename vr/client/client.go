@@ -54,6 +54,9 @@ type Config struct {
 	// Keys are those of the group, if it is in secure mode: one, or two while one replaces the
 	// other.
 	Keys []Key
+	// SpoolDir is a directory for a state that is on its way to or from a file, "" for that of temporary
+	// files. It needs room for the state.
+	SpoolDir string
 }
 
 // A Client talks to one group. All methods may be called by many goroutines at a time: their
@@ -62,7 +65,7 @@ type Client struct{ loop *loop.Loop }
 
 // Start returns a client. It does not wait for the group.
 func Start(cfg Config) (*Client, error) {
-	l, err := loop.Open(loop.Config{Peers: cfg.Peers, Keys: cfg.Keys})
+	l, err := loop.Open(loop.Config{Peers: cfg.Peers, Keys: cfg.Keys, SpoolDir: cfg.SpoolDir})
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}

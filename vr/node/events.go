@@ -68,6 +68,10 @@ func (j *journal) write(e Event) {
 		text, attrs = "lacks more than the others have kept, and needs their state", []slog.Attr{op}
 	case vr.EventStateInstalled:
 		text, attrs = "has the state of the others", []slog.Attr{op}
+	case vr.EventNeedsBase:
+		text, attrs = "is to hold the state of a backup for a new group", []slog.Attr{op, peer}
+	case vr.EventHolds:
+		text, attrs = "holds the state of the backup", []slog.Attr{op}
 	case vr.EventHalted:
 		level, text, attrs = slog.LevelError, "halted, for good", []slog.Attr{slog.String("reason", e.Reason.String())}
 	case vr.EventIgnored:
@@ -98,7 +102,11 @@ func describe(e statexfer.Event) (level slog.Level, text string, attrs []slog.At
 	op, peer := slog.Uint64("op", uint64(e.Op)), slog.String("peer", e.Peer.String())
 	switch e.Kind {
 	case statexfer.EventServing:
-		return slog.LevelInfo, "gives its state to another replica", []slog.Attr{op, peer}
+		text = "gives its state to another replica"
+		if e.Peer.IsClient() {
+			text = "gives its state to a backup"
+		}
+		return slog.LevelInfo, text, []slog.Attr{op, peer}
 	case statexfer.EventChosen:
 		return slog.LevelInfo, "fetching a state", []slog.Attr{op, peer}
 	case statexfer.EventReplaced:

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// A newFile is a file that has its name only when it is whole. Until then it is beside it.
+type newFile struct {
+	*os.File
+	path string
+}
+
+// createFile refuses a name that there is already, unless that may go.
+func createFile(path string, force bool) (*newFile, error) {
+	if err := checkFree(path, force); err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return nil, err
+	}
+	return &newFile{f, path}, nil
+}
+
+func checkFree(path string, force bool) error {
+	info, err := os.Lstat(path)
+	switch {
+	case os.IsNotExist(err):
+		return nil
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is there and is not a file", path)
+	case !force:
+		return fmt.Errorf("%s is there already; give another name, or --force to replace it", path)
+	}
+	return nil
+}
+
+// keep gives the file its name.
+func (f *newFile) keep(force bool) error {
+	err := f.Sync()
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = checkFree(f.path, force) // somebody may have been faster
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), f.path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+// abandon leaves nothing of the file.
+func (f *newFile) abandon() {
+	_ = f.Close()
+	_ = os.Remove(f.Name())
+}
