@@ -40,11 +40,11 @@ const (
 	readsMax = piecesMax
 	// archivesMax bounds the checkpoints that are written out.
 	archivesMax = 2
-	// leaseTime is how long a target that asks for nothing keeps its place, and archiveKeep how long
-	// a checkpoint that nobody asks for stays: as long as a process may take to start again.
-	leaseTime = 10 * time.Second
-	// guestLease is how long a guest keeps it: there is only one place, and it does not come back.
-	guestLease  = time.Second
+	// leaseTime is how long a target that asks for nothing keeps its place, and idleTime how long if
+	// another one wants it: who has all says nothing, and does not come back. archiveKeep is how long a
+	// checkpoint that nobody asks for stays: as long as a process may take to start again.
+	leaseTime   = 10 * time.Second
+	idleTime    = time.Second
 	archiveKeep = 2 * time.Minute
 )
 

@@ -15,6 +15,7 @@ import (
 type bench struct {
 	t testing.TB
 	*Source
+	now time.Duration
 	out Effects
 }
 
@@ -30,7 +31,7 @@ func newBench(t testing.TB, state io.WriterTo) *bench {
 // say has a target say something, and returns the answer to it, or nil.
 func (b *bench) say(from wire.Peer, m wire.Message) wire.Message {
 	b.out.Messages = b.out.Messages[:0]
-	b.Step(0, &wire.Header{From: from}, m, &b.out)
+	b.Step(b.now, &wire.Header{From: from}, m, &b.out)
 	if len(b.out.Messages) == 0 {
 		return nil
 	}
@@ -97,6 +98,29 @@ func TestSourcePlacesAreBounded(t *testing.T) {
 	if _, ok := b.say(late, &wire.GetManifest{}).(*wire.Manifest); !ok || b.Transfers() != 1 {
 		t.Error("places are not free when nobody comes back")
 	}
+}
+
+// A place is kept for one that asks for nothing while nobody wants it. Then the one that has asked for
+// nothing for the longest time loses it, but none that has just asked.
+func TestIdlePlaceIsTaken(t *testing.T) {
+	b := newBench(t, newTable(1, 10, 1000))
+	ask := &wire.GetManifest{Op: 10}
+	for p := wire.Peer(2); p < 2+transfersMax; p++ {
+		b.now += time.Millisecond
+		b.say(p, ask)
+	}
+	b.now = idleTime + time.Millisecond
+	b.say(2, ask)
+	if b.Tick(b.now, &b.out); b.Transfers() != transfersMax {
+		t.Fatalf("%d have a place", b.Transfers())
+	}
+	late := wire.Peer(2 + transfersMax)
+	b.mustRefuse(b.say(late, ask), wire.TransferBusy)
+	b.now += time.Millisecond
+	if _, ok := b.say(late, ask).(*wire.Manifest); !ok || b.Transfers() != transfersMax || b.place(3) != nil || b.place(2) == nil {
+		t.Error("the place of the one that has asked for nothing for the longest time is not free")
+	}
+	b.mustRefuse(b.say(3, ask), wire.TransferBusy)
 }
 
 func TestSourceArchivesAreBounded(t *testing.T) {

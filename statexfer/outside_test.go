@@ -24,9 +24,12 @@ func TestGuests(t *testing.T) {
 			t.Errorf("replica %v is not served", p)
 		}
 	}
-	b.Tick(guestLease, &b.out)
+	b.now = idleTime
 	if _, ok := b.say(other, ask).(*wire.Manifest); !ok {
 		t.Error("the place of a guest that does not come back is not free")
+	}
+	if b.place(guest) != nil || b.Transfers() != transfersMax {
+		t.Errorf("%d have a place, want all replicas and the second guest", b.Transfers())
 	}
 }
 

@@ -59,7 +59,7 @@ const (
 type transfer struct {
 	peer  wire.Peer
 	of    *served
-	until time.Duration
+	asked time.Duration      // when it asked for something last
 	jobs  [readsMax]*readJob // made when they are first needed
 }
 
@@ -144,7 +144,7 @@ func (s *Source) onGetManifest(now time.Duration, from wire.Peer, m *wire.GetMan
 	refuse := func(why wire.TransferRefusal, retry time.Duration) {
 		s.refuse(from, m.Op, wire.NoChunk, why, retry, out)
 	}
-	if s.place(from) == nil && !s.hasRoom(from) {
+	if s.place(from) == nil && s.room(now, from) < 0 {
 		refuse(wire.TransferBusy, retryBusy)
 		return
 	}
@@ -251,33 +251,45 @@ func (s *Source) place(peer wire.Peer) *transfer {
 	return nil
 }
 
-// hasRoom tells whether there is a place for one more target.
-func (s *Source) hasRoom(peer wire.Peer) bool {
+// room returns where there is a place for one more target, or -1. If all are taken, it is that of the
+// one which has not asked for anything for the longest time, and at least for idleTime. When the guests
+// have all of theirs, a guest can have only that of another one.
+func (s *Source) room(now time.Duration, peer wire.Peer) int {
 	guests := 0
 	for _, t := range s.transfers {
 		if t.peer.IsClient() {
 			guests++
 		}
 	}
-	return len(s.transfers) < transfersMax && !(peer.IsClient() && guests == guestsMax)
+	crowded := peer.IsClient() && guests == guestsMax
+	if !crowded && len(s.transfers) < transfersMax {
+		return len(s.transfers)
+	}
+	at := -1
+	for i, t := range s.transfers {
+		if t.asked+idleTime <= now && (t.peer.IsClient() || !crowded) && (at < 0 || t.asked < s.transfers[at].asked) {
+			at = i
+		}
+	}
+	return at
 }
 
 // admit gives a target a place, if there is one, or prolongs the one it has.
 func (s *Source) admit(now time.Duration, peer wire.Peer, a *served, out *Effects) *transfer {
 	t := s.place(peer)
 	if t == nil {
-		if !s.hasRoom(peer) {
+		at := s.room(now, peer)
+		if at < 0 {
 			return nil
 		}
 		t = &transfer{peer: peer}
-		s.transfers = append(s.transfers, t)
+		if at == len(s.transfers) {
+			s.transfers = append(s.transfers, nil)
+		}
+		s.transfers[at] = t
 		out.Events = append(out.Events, Event{Kind: EventServing, Op: a.manifest.Op, Peer: peer})
 	}
-	t.of, t.until = a, now+leaseTime
-	if peer.IsClient() {
-		t.until = now + guestLease
-	}
-	a.used = now
+	t.of, t.asked, a.used = a, now, now
 	return t
 }
 
@@ -380,7 +392,7 @@ func (s *Source) refuse(to wire.Peer, op wire.OpNumber, chunk uint64, why wire.T
 
 // Tick takes places from targets that do not come back, and drops what nobody asks for.
 func (s *Source) Tick(now time.Duration, out *Effects) {
-	s.transfers = slices.DeleteFunc(s.transfers, func(t *transfer) bool { return t.until <= now })
+	s.transfers = slices.DeleteFunc(s.transfers, func(t *transfer) bool { return t.asked+leaseTime <= now })
 	for i := 0; i < len(s.archives); {
 		if a := s.archives[i]; !s.isUsed(a) && s.expires(a) <= now {
 			s.drop(i, out)
@@ -401,7 +413,7 @@ func (s *Source) expires(a *served) time.Duration {
 func (s *Source) Deadline() time.Duration {
 	at := Never
 	for _, t := range s.transfers {
-		at = min(at, t.until)
+		at = min(at, t.asked+leaseTime)
 	}
 	for _, a := range s.archives {
 		if !s.isUsed(a) {

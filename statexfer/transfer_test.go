@@ -343,7 +343,8 @@ func TestSlowerThanGrowth(t *testing.T) {
 	}
 }
 
-// Many need a state at once. No source serves more than it may, and all are served.
+// Many need a state at once. No source serves more than it may, and all are served, none of them only
+// when the first have long had enough.
 func TestStorm(t *testing.T) {
 	state := newTable(1, 2000, 1000)
 	w := newWorld(t, 1, wire.MembersMax)
@@ -353,6 +354,9 @@ func TestStorm(t *testing.T) {
 	}
 	for p := wire.Peer(2); p <= wire.MembersMax; p++ {
 		w.mustRestore(w.node(p), 10, state)
+	}
+	if w.now >= leaseTime {
+		t.Errorf("all were served after %v, as if places were kept for those who have all", w.now)
 	}
 	source := w.node(1)
 	if source.maxServe != transfersMax {
