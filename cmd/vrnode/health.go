@@ -62,7 +62,7 @@ func (h *health) unavailable() error {
 
 // explain puts into words what keeps the group from full health.
 func (h *health) explain(all *answers, unlisted []string, quorum int, group *access) {
-	form := "vrnode form " + group.flags()
+	form := "vrnode form " + group.flags() + "\nor one with the state of a backup:\n  vrnode restore FILE " + group.flags()
 	answers, denials := all.replicas, all.denials
 	silent, recovering, halted := names(answers, isSilent), names(answers, isRecovering), names(answers, isHalted)
 	n := len(answers)
