@@ -23,6 +23,31 @@ func (m bitmap) remove(i int) bool {
 	return had
 }
 
+// addRun puts n numbers from first on in the set and returns how many were not there.
+func (m bitmap) addRun(first, n int) (added int) {
+	for at, end := first, first+n; at < end; at = (at>>3 + 1) << 3 {
+		mask := maskOf(at, end)
+		added += bits.OnesCount8(mask &^ m[at>>3])
+		m[at>>3] |= mask
+	}
+	return added
+}
+
+// removeRun takes n numbers from first on out of the set and returns how many were there.
+func (m bitmap) removeRun(first, n int) (removed int) {
+	for at, end := first, first+n; at < end; at = (at>>3 + 1) << 3 {
+		mask := maskOf(at, end)
+		removed += bits.OnesCount8(mask & m[at>>3])
+		m[at>>3] &^= mask
+	}
+	return removed
+}
+
+// maskOf returns the bits of the numbers from at to before end that share a byte with at.
+func maskOf(at, end int) byte {
+	return 0xff << (at & 7) & (0xff >> max((at>>3+1)<<3-end, 0))
+}
+
 // next returns the least number in the set that is not below i, or -1.
 func (m bitmap) next(i int) int {
 	for at := i >> 3; at < len(m); at++ {

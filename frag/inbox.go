@@ -163,17 +163,12 @@ func (e *Endpoint) receivingFor(p *peer) (used *int, budget int) {
 
 // put copies the fragment and tells whether any of it was missing.
 func (m *inMessage) put(d *wire.Data) bool {
-	here := bitmap(m.buffer[m.total:])
-	before := m.missing
-	for c := int(d.Cell); c < int(d.Cell)+cellsOf(len(d.Bytes)); c++ {
-		if here.add(c) {
-			m.missing--
-		}
-	}
-	if m.missing < before {
+	added := bitmap(m.buffer[m.total:]).addRun(int(d.Cell), cellsOf(len(d.Bytes)))
+	if added > 0 {
+		m.missing -= added
 		copy(m.buffer[int(d.Cell)*wire.CellSize:m.total], d.Bytes)
 	}
-	return m.missing < before
+	return added > 0
 }
 
 // finishMessage delivers a message that is all there. Its buffer is lent to the effects. A block that

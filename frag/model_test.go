@@ -79,6 +79,21 @@ func TestBitmapAgainstModel(t *testing.T) {
 				}
 				model[i] = false
 			}
+			first := rapid.IntRange(0, n-1).Draw(t, "first")
+			run := rapid.IntRange(0, n-first).Draw(t, "run")
+			in := 0
+			for _, has := range model[first : first+run] {
+				if has {
+					in++
+				}
+			}
+			adds := rapid.Bool().Draw(t, "add run")
+			if adds && m.addRun(first, run) != run-in || !adds && m.removeRun(first, run) != in {
+				t.Fatalf("%d from %d, of which %d are in", run, first, in)
+			}
+			for i := range run {
+				model[first+i] = adds
+			}
 			from := rapid.IntRange(0, n-1).Draw(t, "from")
 			want := slices.Index(model[from:], true)
 			if want >= 0 {

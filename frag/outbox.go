@@ -140,9 +140,7 @@ func (l *outLane) takeLost(room int) (fragment, bool) {
 		run++
 	}
 	run = cellsThatFit(m, cell, run, room)
-	for i := range run {
-		lost.remove(cell + i)
-	}
+	lost.removeRun(cell, run)
 	m.lost -= run
 	l.lost -= run
 	m.lostFrom = cell + run
@@ -187,15 +185,11 @@ func (l *outLane) onAcked(r *ref) *outMessage {
 	if m == nil {
 		return nil
 	}
-	acked, lost := m.ackedCells(), m.lostCells()
-	for c := int(r.cell); c < int(r.cell)+int(r.cells); c++ {
-		if acked.add(c) {
-			m.acked++
-		}
-		if lost.remove(c) {
-			m.lost--
-			l.lost--
-		}
+	m.acked += m.ackedCells().addRun(int(r.cell), int(r.cells))
+	if m.lost > 0 {
+		found := m.lostCells().removeRun(int(r.cell), int(r.cells))
+		m.lost -= found
+		l.lost -= found
 	}
 	if m.acked < m.cells {
 		return nil
