@@ -22,9 +22,11 @@ const (
 	// bulkWindow is how many of them are outstanding at most. They fit the window and the queue of
 	// a lane, and a path of 4 MiB is never idle for want of them.
 	bulkWindow = 96
-	// windowStart is how many are outstanding at first. Half as many as were answered come on top,
-	// so that a slow link does not take longer to empty than it was measured.
+	// windowStart is how many are outstanding at first. Half as many come on top as were answered
+	// within queueMax of the least latency: what is asked for beyond that only waits in memory, which
+	// on a fast link is slower than the link, and of a slow one takes longer to empty than to measure.
 	windowStart = 4
+	queueMax    = 4
 	// outstandingMax is a power of two above the requests of all streams of a phase.
 	outstandingMax = 128
 	// pingGap is the time between two pings beside bulk, which are to see it and not to slow it.
@@ -44,9 +46,11 @@ type stream struct {
 
 	outstanding int
 	next        time.Duration // not before is the next one to begin
-	// ended counts the requests that were answered, counted those of them in the measurement.
-	ended, counted int64
-	latencies      *hdrhistogram.Histogram
+	// counted are the requests that were answered in the measurement, soon those that were answered
+	// within queueMax of the least latency.
+	counted, soon int64
+	least         time.Duration
+	latencies     *hdrhistogram.Histogram
 }
 
 func newStream(lane frag.Lane, size, answer, window int, gap time.Duration) *stream {
@@ -58,7 +62,7 @@ func newStream(lane frag.Lane, size, answer, window int, gap time.Duration) *str
 
 // may tells whether the stream may begin a request.
 func (s *stream) may(now time.Duration) bool {
-	window := min(int64(s.window), windowStart+s.ended/2)
+	window := min(int64(s.window), windowStart+s.soon/2)
 	return int64(s.outstanding) < window && s.next <= now
 }
 
@@ -70,7 +74,12 @@ func (s *stream) began(now time.Duration) {
 // answered notes the end of a request that took so long.
 func (s *stream) answered(latency time.Duration, counts bool) {
 	s.outstanding--
-	s.ended++
+	if s.least == 0 || latency < s.least {
+		s.least = latency
+	}
+	if latency <= queueMax*s.least {
+		s.soon++
+	}
 	if counts {
 		s.counted++
 		s.latencies.RecordValue(int64(min(latency, latencyMax))) // fails only beyond latencyMax
