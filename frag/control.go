@@ -202,7 +202,7 @@ func (c *control) window() int {
 	if c.rate == 0 {
 		return flightInitial
 	}
-	bytes := bytesWithin(c.least+c.spread, c.rate) + c.quantum()
+	bytes := bytesWithin(c.least+c.spread, c.rate) + c.slack()
 	if c.pace() > 0 {
 		bytes += c.quantum()
 	}
@@ -230,10 +230,15 @@ func (c *control) pace() int64 {
 	return rate * int64(gains[c.phase].rate) / (100 - max(c.loss/lossUnit-lossAccepted, 0))
 }
 
-func (c *control) quantum() int {
+func (c *control) quantum() int { return min(c.slack(), quantumBytesMax) }
+
+// slack is what the path carries within the time that a quantum may take: so much may wait. It has no
+// other bound. On a path as fast as the ends, these are what is waited for, and longer than on any
+// other path if they always find only a little to do.
+func (c *control) slack() int {
 	span := min(max(c.least/2, quantumMin), quantumMax)
 	// The datagram that crosses the end still goes out: half of one less is right in the mean.
-	return min(max(bytesWithin(span, c.rate)-c.length/2, c.length/2), quantumBytesMax)
+	return max(bytesWithin(span, c.rate)-c.length/2, c.length/2)
 }
 
 func (c *control) carries() int64 { return c.rate }

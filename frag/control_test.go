@@ -655,3 +655,11 @@ func TestNoAllocationWhenPaced(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestSlackOfAFastPath: what goes out at once is bounded in bytes, what may wait is not.
+func TestSlackOfAFastPath(t *testing.T) {
+	c := control{phase: cruise, rate: 2e9, least: 20 * time.Microsecond, length: 1472}
+	if w, least := c.window(), bytesWithin(c.least+quantumMin, c.rate)-c.length; w < least || c.quantum() != quantumBytesMax {
+		t.Errorf("a window of %d bytes, want %d; %d at once", w, least, c.quantum())
+	}
+}
