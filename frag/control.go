@@ -202,7 +202,7 @@ func (c *control) window() int {
 	if c.rate == 0 {
 		return flightInitial
 	}
-	bytes := bytesWithin(c.least+c.spread, c.rate) + c.slack()
+	bytes := bytesWithin(c.least, c.rate) + max(bytesWithin(c.spread, c.rate), c.slack())
 	if c.pace() > 0 {
 		bytes += c.quantum()
 	}
