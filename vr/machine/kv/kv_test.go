@@ -2,6 +2,7 @@ package kv
 
 import (
 	"maps"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +49,35 @@ func TestApply(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCommandsAreNotKept: of a command nothing stays but its key and value, also where it writes over
+// what was there.
+func TestCommandsAreNotKept(t *testing.T) {
+	const keys = 60 // in one node of the tree: what is split keeps more for a while
+	old := strings.Repeat("v", ValueMax)
+	var m Machine
+	heap := func() int64 {
+		var s runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&s)
+		return int64(s.HeapAlloc)
+	}
+	before := heap()
+	for _, command := range []func(string) []byte{
+		func(key string) []byte { return Put(key, old) },
+		func(key string) []byte { return Swap(key, old, "short") },
+	} {
+		for i := range keys {
+			if got := string(m.Apply(1, command(strconv.Itoa(i)))); got != "ok" {
+				t.Fatal(got)
+			}
+		}
+	}
+	if grown := heap() - before; grown > keys*ValueMax/4 {
+		t.Errorf("%d keys with short values take %d bytes", keys, grown)
+	}
+	runtime.KeepAlive(&m)
 }
 
 // TestFull: at the bound nothing more is taken, but what needs no more room is.

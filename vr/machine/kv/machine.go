@@ -79,13 +79,13 @@ func (m *Machine) set(key, value string) bool {
 	old, found := m.values.Get(key)
 	if found {
 		more -= size(key, old)
-	} else {
-		key = strings.Clone(key) // it is part of the command, which would be kept with it
 	}
 	if more > 0 && m.bytes+more > StateMax {
 		return false
 	}
-	m.values.Set(key, strings.Clone(value))
+	// Both are parts of the command, which would be kept with either. That goes for a key that is there
+	// already, too: the tree takes the new one in its place.
+	m.values.Set(strings.Clone(key), strings.Clone(value))
 	m.bytes += more
 	return true
 }
