@@ -38,18 +38,17 @@ var errState = errors.New("not keys and values as a snapshot has them")
 // Restore reads the keys and values that a snapshot has written.
 func (m *Machine) Restore(r io.Reader) error {
 	*m = Machine{}
-	b := bufio.NewReader(r)
-	var scratch [max(KeyMax, ValueMax)]byte
+	b := bufio.NewReaderSize(r, max(KeyMax, ValueMax))
 	last := ""
 	for {
-		key, err := readWord(b, scratch[:KeyMax])
+		key, err := readWord(b, KeyMax)
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		value, err := readWord(b, scratch[:ValueMax])
+		value, err := readWord(b, ValueMax)
 		switch {
 		case err == io.EOF:
 			return io.ErrUnexpectedEOF
@@ -66,18 +65,21 @@ func (m *Machine) Restore(r io.Reader) error {
 	}
 }
 
-// readWord reads a word that fits into scratch. The error is io.EOF only if there is nothing left.
-func readWord(b *bufio.Reader, scratch []byte) (string, error) {
+// readWord reads a word of at most so many bytes, for which b has room, and copies it once. The error
+// is io.EOF only if there is nothing left.
+func readWord(b *bufio.Reader, most int) (string, error) {
 	length, err := binary.ReadUvarint(b)
 	if err != nil {
 		return "", err
 	}
-	if length > uint64(len(scratch)) {
+	if length > uint64(most) {
 		return "", fmt.Errorf("%w: a word of %d bytes", errState, length)
 	}
-	word := scratch[:length]
-	if _, err := io.ReadFull(b, word); err != nil {
+	bytes, err := b.Peek(int(length))
+	if err != nil {
 		return "", io.ErrUnexpectedEOF
 	}
-	return string(word), nil
+	word := string(bytes)
+	_, _ = b.Discard(len(bytes)) // they are there
+	return word, nil
 }

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -137,4 +139,40 @@ func BenchmarkSnapshot(b *testing.B) {
 		m.Apply(1, Put(strconv.Itoa(i), "other"))
 		i = (i + 7919) % 1_000_000
 	}
+}
+
+// BenchmarkRestore reads values of 1 KiB. The figure floor/restore tells how near that comes to the
+// least that it can take: the same values copied one by one, each into memory of its own.
+func BenchmarkRestore(b *testing.B) {
+	const keys = 64 << 10
+	value := strings.Repeat("v", 1<<10)
+	var m Machine
+	for i := range keys {
+		m.Apply(1, Put(fmt.Sprintf("key-%09d", i), value))
+	}
+	var state bytes.Buffer
+	if _, err := m.Snapshot().WriteTo(&state); err != nil {
+		b.Fatal(err)
+	}
+	m = Machine{}
+	copies := make([]string, keys)
+	var floor, restore time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(copies)
+		began := time.Now()
+		for i := range copies {
+			copies[i] = strings.Clone(value)
+		}
+		floor += time.Since(began)
+		clear(copies)
+		began = time.Now()
+		if err := m.Restore(bytes.NewReader(state.Bytes())); err != nil {
+			b.Fatal(err)
+		}
+		restore += time.Since(began)
+		m = Machine{}
+	}
+	b.ReportMetric(float64(floor)/float64(restore), "floor/restore")
+	b.ReportMetric(restore.Seconds()*1e9/float64(b.N*keys), "ns/value")
 }
