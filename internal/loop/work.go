@@ -17,14 +17,41 @@ func (l *Loop) startWorkers() {
 	for _, jobs := range [...]chan stack.Job{l.workers.long, l.workers.short} {
 		l.helpers.Go(func() {
 			for j := range jobs {
-				j.Run()
-				done := func() { l.host.Done(l.now(), j, &l.out) }
+				ran := run(j, jobs)
+				done := func() {
+					for _, j := range ran {
+						l.host.Done(l.now(), j, &l.out)
+					}
+				}
 				if l.inbox.putCall(done) {
 					l.conn.Wake()
 				}
 			}
 		})
 	}
+}
+
+// togetherMax bounds the jobs whose ends the host is told of at once. It is woken for all of them, and so
+// are those to whom it then writes, which takes as long as a short job does.
+const togetherMax = 8
+
+// run runs a job and those that wait behind it, up to togetherMax.
+func run(j stack.Job, waiting <-chan stack.Job) []stack.Job {
+	j.Run()
+	ran := []stack.Job{j}
+	for len(ran) < togetherMax {
+		select {
+		case j, open := <-waiting:
+			if !open {
+				return ran
+			}
+			j.Run()
+			ran = append(ran, j)
+		default:
+			return ran
+		}
+	}
+	return ran
 }
 
 // work hands the jobs that the host has made to the workers.

@@ -1,4 +1,4 @@
-// Package memory tells how much memory other processes take.
+// Package memory tells how much memory processes take, and gets it for this one.
 package memory
 
 import (

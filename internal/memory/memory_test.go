@@ -33,3 +33,25 @@ func TestPeak(t *testing.T) {
 		t.Errorf("nobody has %d bytes", got)
 	}
 }
+
+// TestGrow: the memory is there at once, and not asked for again while there is room in the heap.
+func TestGrow(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs Linux")
+	}
+	const size = 64 << 20
+	self := os.Getpid()
+	if err := ForgetPeak(self); err != nil {
+		t.Fatal(err)
+	}
+	before := Peak(self)
+	Grow(2 * size) // of which other tests may have left some
+	if grown := Peak(self) - before; grown < size/2 {
+		t.Errorf("%d bytes came, but room for %d was asked for", grown, 2*size)
+	}
+	before = Peak(self)
+	Grow(size)
+	if grown := Peak(self) - before; grown > size/2 {
+		t.Errorf("%d bytes came although there was room for %d", grown, size)
+	}
+}

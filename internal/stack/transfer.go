@@ -2,6 +2,7 @@ package stack
 
 import (
 	"errors"
+	"io"
 	"slices"
 	"time"
 
@@ -21,11 +22,14 @@ type Job = statexfer.Job
 // A Spool is a file for a state on its way.
 type Spool = statexfer.Spool
 
-// Spools say where states are kept while they are moved. Both functions are called by jobs.
+// Spools say where states are kept while they are moved. All functions are called by jobs.
 type Spools struct {
 	// Source opens an empty spool for a state that is given, Target one for a state that is fetched:
 	// that of the last run if it is still there.
 	Source, Target func() (Spool, error)
+	// Ahead, if there is one, returns what reads so many bytes from r, to be closed by its user. It may
+	// read ahead of him.
+	Ahead func(r io.Reader, bytes uint64) io.ReadCloser
 }
 
 // A transfer is the part of a host that moves states.
@@ -33,6 +37,7 @@ type transfer struct {
 	machine vr.StateMachine
 	source  *statexfer.Source
 	target  *statexfer.Target
+	ahead   func(io.Reader, uint64) io.ReadCloser
 	offered wire.OpNumber    // of the newest checkpoint that the source has
 	need    vr.NeedState     // what the target was told; no donors: nothing
 	started bool             // the target was told of a need
@@ -44,10 +49,14 @@ type transfer struct {
 }
 
 func newTransfer(self wire.Peer, machine vr.StateMachine, spools Spools) transfer {
+	ahead := spools.Ahead
+	if ahead == nil {
+		ahead = func(r io.Reader, _ uint64) io.ReadCloser { return io.NopCloser(r) }
+	}
 	return transfer{
-		machine: machine,
-		source:  statexfer.NewSource(statexfer.SourceConfig{Self: self, Open: spools.Source}),
-		target:  statexfer.NewTarget(statexfer.TargetConfig{Self: self, Open: spools.Target}),
+		machine: machine, ahead: ahead,
+		source: statexfer.NewSource(statexfer.SourceConfig{Self: self, Open: spools.Source}),
+		target: statexfer.NewTarget(statexfer.TargetConfig{Self: self, Open: spools.Target}),
 	}
 }
 
@@ -171,7 +180,9 @@ type restoreJob struct {
 var errOtherState = errors.New("the state is not of the op that it was said to be of")
 
 func (j *restoreJob) Run() {
-	j.restored, j.err = vr.ReadCheckpoint(j.ready.State, j.host.states.machine)
+	state := j.host.states.ahead(j.ready.State, j.ready.Size)
+	j.restored, j.err = vr.ReadCheckpoint(state, j.host.states.machine)
+	_ = state.Close() // which can only mean that nobody reads any more
 	if j.err == nil && !j.restored.IsOf(j.ready.Op, j.ready.Chain) {
 		j.restored, j.err = nil, errOtherState
 	}

@@ -20,7 +20,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"internal/stack", "wire frag frag/noise vr statexfer", ""},
 
 	{"frag/udp", "wire", "x/sys"},
-	{"internal/loop", "wire vr statexfer internal/stack frag/noise frag/udp", ""},
+	{"internal/loop", "wire vr statexfer internal/stack internal/memory frag/noise frag/udp", ""},
 	{"vr/node vr/client", "vr wire statexfer internal/stack internal/loop frag/noise frag/udp", ""},
 	{"vr/machine/accumulator", "", ""},
 	{"vr/machine/kv", "", "btree"},
@@ -46,7 +46,8 @@ var arrows = []struct{ packages, ours, others string }{
 	{"internal/fragtest", "wire frag frag/udp", ""},
 	{"internal/siege", "wire vr/node vr/client vr/machine/* frag/noise internal/flood internal/memory internal/ports", ""},
 	{"internal/golden", "", "go-internal"},
-	{"internal/assert internal/memory internal/planted internal/ports internal/slab internal/tally internal/tidy", "", ""},
+	{"internal/memory", "", "x/sys"},
+	{"internal/assert internal/planted internal/ports internal/slab internal/tally internal/tidy", "", ""},
 }
 
 // modules are the modules that arrows calls by a short name.

@@ -1,0 +1,69 @@
+package loop
+
+import (
+	"io"
+
+	"vrnode/internal/memory"
+	"vrnode/wire"
+)
+
+const (
+	// aheadBuffers bounds what is read ahead of a state, in buffers of aheadBytes.
+	aheadBuffers = 4
+	aheadBytes   = wire.ChunkMax
+)
+
+// An ahead reads a state in a goroutine of its own, so that getting it from the file and checking it
+// goes on while somebody makes something of what was read before.
+type ahead struct {
+	full, free chan []byte
+	lent, rest []byte
+	err        error // of from; the goroutine has written it when full is closed
+}
+
+// readAhead begins to read. The process gets room for as many bytes as will come.
+func readAhead(from io.Reader, bytes uint64) io.ReadCloser {
+	memory.Grow(int64(bytes))
+	a := &ahead{full: make(chan []byte, aheadBuffers), free: make(chan []byte, aheadBuffers)}
+	for range aheadBuffers {
+		a.free <- make([]byte, aheadBytes)
+	}
+	go func() {
+		defer close(a.full)
+		for b := range a.free {
+			n, err := from.Read(b)
+			a.full <- b[:n]
+			if err != nil {
+				a.err = err
+				return
+			}
+		}
+	}()
+	return a
+}
+
+// Read waits for what comes next.
+func (a *ahead) Read(b []byte) (int, error) {
+	for len(a.rest) == 0 {
+		if a.lent != nil {
+			a.free <- a.lent[:aheadBytes]
+			a.lent = nil
+		}
+		next, more := <-a.full
+		if !more {
+			return 0, a.err
+		}
+		a.lent, a.rest = next, next
+	}
+	n := copy(b, a.rest)
+	a.rest = a.rest[n:]
+	return n, nil
+}
+
+// Close ends the goroutine. Who has not read all has no use for the rest.
+func (a *ahead) Close() error {
+	close(a.free)
+	for range a.full {
+	}
+	return nil
+}

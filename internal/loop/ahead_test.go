@@ -1,0 +1,61 @@
+package loop
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+	"testing/iotest"
+)
+
+// TestReadAhead: what is read is what there is, and its end or an error comes after it.
+func TestReadAhead(t *testing.T) {
+	want := bytes.Repeat([]byte("0123456789"), 3*aheadBuffers*aheadBytes/10)
+	broken := errors.New("broken")
+	for name, test := range map[string]struct {
+		from io.Reader
+		err  error
+	}{
+		"all":     {bytes.NewReader(want), nil},
+		"pieces":  {iotest.HalfReader(bytes.NewReader(want)), nil},
+		"end":     {iotest.DataErrReader(bytes.NewReader(want)), nil},
+		"failure": {io.MultiReader(bytes.NewReader(want), iotest.ErrReader(broken)), broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := readAhead(test.from, uint64(len(want)))
+			got, err := io.ReadAll(a)
+			if err != test.err || !bytes.Equal(got, want) {
+				t.Errorf("%d bytes of %d, %v", len(got), len(want), err)
+			}
+			if n, err := a.Read(make([]byte, 1)); n > 0 || err == nil {
+				t.Errorf("%d bytes after the end, %v", n, err)
+			}
+			if err := a.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestReadAheadIsBounded: who reads nothing is not waited for, but only so much is read for him, and
+// nothing any more when he is gone.
+func TestReadAheadIsBounded(t *testing.T) {
+	endless := new(zeros)
+	a := readAhead(endless, 0)
+	if _, err := a.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if most := (aheadBuffers + 1) * aheadBytes; endless.read > most {
+		t.Errorf("%d bytes were read ahead, at most %d", endless.read, most)
+	}
+}
+
+type zeros struct{ read int }
+
+func (z *zeros) Read(b []byte) (int, error) {
+	z.read += len(b)
+	return len(b), nil
+}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package memory
+
+// Grow does nothing here.
+func Grow(int64) {}
