@@ -29,6 +29,7 @@ type line struct {
 const (
 	textView      = "the view has started"
 	textServing   = "gives its state to another replica"
+	textNeeds     = "lacks more than the others have kept, and needs their state"
 	textFetching  = "fetching a state"
 	textWhole     = "has all of a state, and reads it"
 	textInstalled = "has the state of the others"

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// linkShare is what a transfer should reach of what the transport does with nothing else to do.
+const linkShare = 0.6
+
 // measureLost has a backup of three lose its memory, and get it back while a light load goes on.
 func measureLost(ctx context.Context, o *options, r *report) error {
 	link, err := measureLink(ctx, o)
@@ -41,9 +44,9 @@ func measureLost(ctx context.Context, o *options, r *report) error {
 	if err := g.start(ctx, target); err != nil {
 		return err
 	}
-	var times [4]time.Time
+	var times [5]time.Time
 	var state int64
-	for i, text := range [...]string{textFetching, textWhole, textInstalled, textBack} {
+	for i, text := range [...]string{textNeeds, textFetching, textWhole, textInstalled, textBack} {
 		l, err := g.journal.await(ctx, mark, "a replica is back: "+text, says(target, text))
 		if err != nil {
 			return err
@@ -57,18 +60,32 @@ func measureLost(ctx context.Context, o *options, r *report) error {
 	r.add("lost", "bytes filled in a second", mib(filled), "MiB/s")
 	r.add("lost", "bytes of vrnode link, bulk, in a second", mib(link), "MiB/s")
 	r.add("lost", "the state", mib(float64(state)), "MiB")
-	for i, what := range [...]string{"until a source has written it out", "to fetch it", "to read it", "to get the rest of the log"} {
+	for i, what := range [...]string{"to start", "until a source has written it out", "to fetch it", "to read it", "to get the rest of the log"} {
 		from := began
 		if i > 0 {
 			from = times[i-1]
 		}
 		r.add("lost", what, times[i].Sub(from).Seconds(), "s")
 	}
-	fetch, all := times[1].Sub(times[0]).Seconds(), times[3].Sub(began).Seconds()
-	r.add("lost", "all of it", all, "s")
-	r.add("lost", "rate while it is fetched", mib(float64(state)/fetch), "MiB/s")
-	r.add("lost", "that to vrnode link", float64(state)/fetch/link, "")
-	r.add("lost", "rate of all of it", mib(float64(state)/all), "MiB/s")
+	needs, chosen, whole, back := times[0], times[1], times[2], times[4]
+	r.add("lost", "all of it", back.Sub(began).Seconds(), "s")
+	for _, part := range [...]struct {
+		what     string
+		from, to time.Time
+		least    float64
+	}{
+		{"from the first chunk that is asked for to the last that is checked", chosen, whole, linkShare},
+		{"with the writing out", needs, whole, 0},
+		{"with all, until it is back", began, back, 0},
+	} {
+		rate := float64(state) / part.to.Sub(part.from).Seconds()
+		r.add("lost", "rate "+part.what, mib(rate), "MiB/s")
+		if part.least > 0 {
+			r.wishAtLeast("lost", "that to vrnode link", rate/link, part.least)
+		} else {
+			r.add("lost", "that to vrnode link", rate/link, "")
+		}
+	}
 	r.memory("lost", g, steady, target)
 	r.goal("lost", "view changes", float64(g.journal.view()-view), "", 0)
 	r.latencies("lost", "commits, idle", calm)

@@ -23,6 +23,8 @@ func TestReport(t *testing.T) {
 		{func(r *report) { r.goal("lost", "moved", zero/zero, "", 1.3) }, true, "MISSED"},
 		{func(r *report) { r.atLeast("stopped", "commits", 9, 10) }, true, "at least 10"},
 		{func(r *report) { r.wish("lost", "p99", 3, "ms", 2) }, false, "missed, for lack of speed"},
+		{func(r *report) { r.wishAtLeast("lost", "rate", 1, 2) }, false, "missed, for lack of speed"},
+		{func(r *report) { r.wishAtLeast("lost", "rate", 3, 2) }, false, "reached"},
 	} {
 		r := new(report)
 		c.add(r)

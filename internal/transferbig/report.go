@@ -57,6 +57,12 @@ func (r *report) wish(run, what string, value float64, unit string, limit float6
 	r.Rows[len(r.Rows)-1].Wish = true
 }
 
+// wishAtLeast is a wish for a figure that should be large.
+func (r *report) wishAtLeast(run, what string, value float64, least float64) {
+	r.atLeast(run, what, value, least)
+	r.Rows[len(r.Rows)-1].Wish = true
+}
+
 func (r *report) latencies(run, what string, l Latencies) {
 	r.add(run, what, l.PerSecond, "/s")
 	for _, q := range [...]struct {
