@@ -65,18 +65,27 @@ type readJob struct {
 	slot    uint32
 	chunk   uint64
 	runs    []wire.Run
-	buffer  []byte
+	buffer  []byte // between the file and parts, if there are several runs
 	parts   wire.Parts
 	err     error
 }
 
 func (j *readJob) Run() {
+	j.parts = j.parts.Reset()
 	first, last := j.runs[0], j.runs[len(j.runs)-1]
+	if len(j.runs) == 1 {
+		var room []byte
+		j.parts, room = j.parts.Extend(first.Offset, int(first.Length))
+		j.err = readSlot(j.spool, j.slot, int(first.Offset), room)
+		return
+	}
+	if j.buffer == nil {
+		j.buffer = make([]byte, ChunkMax)
+	}
 	b := j.buffer[:last.Offset+last.Length-first.Offset]
 	if j.err = readSlot(j.spool, j.slot, int(first.Offset), b); j.err != nil {
 		return
 	}
-	j.parts = j.parts.Reset()
 	for _, r := range j.runs {
 		j.parts = j.parts.Append(r.Offset, b[r.Offset-first.Offset:][:r.Length])
 	}

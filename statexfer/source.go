@@ -346,7 +346,7 @@ func (s *Source) onGetPiece(now time.Duration, from wire.Peer, m *wire.GetPiece,
 func (s *Source) idleJob(t *transfer) *readJob {
 	for i, j := range t.jobs {
 		if j == nil {
-			t.jobs[i] = &readJob{source: s, buffer: make([]byte, ChunkMax)}
+			t.jobs[i] = &readJob{source: s}
 			return t.jobs[i]
 		}
 		if !j.busy {

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 )
 
 // What the messages of a transfer are made of. A checkpoint is a run of bytes that is cut into
@@ -96,9 +97,18 @@ func (s *Parts) Next() (uint32, []byte, bool) {
 
 // Append returns s with the bytes at an offset added.
 func (s Parts) Append(offset uint32, body []byte) Parts {
+	s, room := s.Extend(offset, len(body))
+	copy(room, body)
+	return s
+}
+
+// Extend returns s with room for n bytes at an offset added, and that room, in which there is anything.
+func (s Parts) Extend(offset uint32, n int) (Parts, []byte) {
 	raw := binary.LittleEndian.AppendUint32(s.raw, offset)
-	raw = binary.LittleEndian.AppendUint32(raw, uint32(len(body)))
-	return Parts{s.count + 1, append(raw, body...)}
+	raw = binary.LittleEndian.AppendUint32(raw, uint32(n))
+	at := len(raw)
+	raw = slices.Grow(raw, n)[:at+n]
+	return Parts{s.count + 1, raw}, raw[at:]
 }
 
 // Reset returns an empty list that will reuse the memory of s.
