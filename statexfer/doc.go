@@ -43,7 +43,8 @@
 //
 // The target has up to 32 chunks under way with each source, fewer if answers take more than half a
 // second, so that little is lost with a source that dies. Donors are used in the order of Need, which
-// is backups first.
+// is backups first. The primary, which orders all ops meanwhile, is in reserve: it is asked if no backup
+// has the state, and if the transfer takes longer than some seconds.
 //
 // # What goes wrong
 //

@@ -15,6 +15,8 @@ type donor struct {
 	offered wire.Digest
 	has     bool
 	gone    bool
+	// preparing: it has said that it writes one out.
+	preparing bool
 	// waiting: it was asked for a part of its manifest, at that time, about the checkpoint wanted.
 	waiting bool
 	askedAt time.Duration
@@ -78,7 +80,7 @@ func (t *Target) ask(now time.Duration, out *Effects) {
 		return
 	}
 	for _, d := range t.donors {
-		if d.waiting || d.until > now || !t.choosing && (d.has || d.gone) || t.drafting != nil && t.drafting != d {
+		if d.waiting || d.until > now || !t.choosing && (d.has || d.gone) || t.drafting != nil && t.drafting != d || !t.mayAsk(now, d) {
 			continue
 		}
 		m := &wire.GetManifest{MinOp: t.need.MinOp}
@@ -90,6 +92,17 @@ func (t *Target) ask(now time.Duration, out *Effects) {
 		d.waiting, d.askedAt = true, now
 		out.send(t.cfg.Self, d.peer, m)
 	}
+}
+
+// mayAsk tells whether it is a donor's turn. It is always, but for the one in reserve.
+func (t *Target) mayAsk(now time.Duration, d *donor) bool {
+	return d.peer != t.need.Reserve || t.began+reserveJoins <= now ||
+		!slices.ContainsFunc(t.donors, func(other *donor) bool { return other != d && other.promises(now) })
+}
+
+// promises tells whether a donor gives what is wanted, or is going to as far as one can tell.
+func (d *donor) promises(now time.Duration) bool {
+	return d.until <= now && d.has || d.preparing || d.waiting && now < d.askedAt+reserveWaits
 }
 
 func (t *Target) onManifest(now time.Duration, d *donor, m *wire.Manifest, out *Effects) {
@@ -107,7 +120,7 @@ func (t *Target) onManifest(now time.Duration, d *donor, m *wire.Manifest, out *
 		t.ignored[ReasonUnasked]++ // an answer to what was asked before; the right one may follow
 		return
 	}
-	d.waiting, d.heard = false, now
+	d.waiting, d.preparing, d.heard = false, false, now
 	if m.Part == 0 {
 		d.offered = m.Root
 	}
@@ -175,7 +188,7 @@ func (t *Target) onRefused(now time.Duration, d *donor, m *wire.TransferRefused)
 			t.ignored[ReasonUnasked]++
 			return
 		}
-		d.waiting = false
+		d.waiting, d.preparing = false, m.Why == wire.TransferPreparing
 		if t.drafting == d { // it can not go on
 			t.draft, t.drafting = nil, nil
 		}
@@ -199,7 +212,7 @@ func (t *Target) wrong(now time.Duration, d *donor, out *Effects) {
 
 // leave leaves a donor alone for a while. Others are asked for what it was asked for.
 func (t *Target) leave(d *donor, until time.Duration) {
-	d.until, d.waiting, d.window = until, false, 1
+	d.until, d.waiting, d.preparing, d.window = until, false, false, 1
 	if t.drafting == d {
 		t.draft, t.drafting = nil, nil
 	}

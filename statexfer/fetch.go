@@ -107,7 +107,27 @@ func (t *Target) takeFetch() *fetch {
 		t.spare = t.spare[:n-1]
 		return f
 	}
-	return &fetch{job: storeJob{target: t, buffer: make([]byte, ChunkMax)}}
+	return &fetch{job: storeJob{target: t}}
+}
+
+// lend gives a fetch a buffer for its chunk, which it has until it is stored. Most fetches wait for an
+// answer and need none, so a few buffers go round, and stay in the caches of the processor.
+func (t *Target) lend(f *fetch) {
+	if f.job.buffer != nil {
+		return
+	}
+	if n := len(t.buffers); n > 0 {
+		f.job.buffer, t.buffers = t.buffers[n-1], t.buffers[:n-1]
+		return
+	}
+	f.job.buffer = make([]byte, ChunkMax)
+}
+
+// unlend takes the buffer back.
+func (t *Target) unlend(f *fetch) {
+	if f.job.buffer != nil {
+		t.buffers, f.job.buffer = append(t.buffers, f.job.buffer), nil
+	}
 }
 
 // load asks for the runs that are missing.
@@ -193,7 +213,9 @@ func (t *Target) onPiece(now time.Duration, d *donor, m *wire.Piece, out *Effect
 		return
 	}
 	t.meter.moved += uint64(m.Parts.Size())
+	t.lend(f)
 	if !f.take(m.Parts) {
+		t.unlend(f)
 		t.ignored[ReasonMalformed]++
 		t.wrong(now, d, out)
 		return
@@ -222,6 +244,7 @@ func (f *fetch) take(parts wire.Parts) bool {
 func (t *Target) store(f *fetch, out *Effects) {
 	f.stage = storing
 	f.from.flight--
+	t.lend(f) // of which all is copied from the old state has none yet
 	j := &f.job
 	j.spool, j.slot, j.chunk = t.has.spool, t.takeSlot(), t.manifest.Chunks[f.chunk]
 	j.fetch, j.round, j.wrong, j.err = f, t.round, false, nil
@@ -234,6 +257,7 @@ func (t *Target) store(f *fetch, out *Effects) {
 // more may be wanted for its successor.
 func (t *Target) stored(now time.Duration, j *storeJob, out *Effects) {
 	f := j.fetch
+	t.unlend(f)
 	t.pending--
 	t.writes = slices.DeleteFunc(t.writes, func(slot uint32) bool { return slot == j.slot })
 	if t.closing {

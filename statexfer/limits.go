@@ -62,7 +62,7 @@ const (
 // What a target does at once. What is above a bound waits for its turn.
 const (
 	// piecesMax bounds the chunks that are asked of one source, fetchesMax those that are under way
-	// in all. Each has a buffer of ChunkMax.
+	// in all. Each has a buffer of ChunkMax from when it has come until it is stored.
 	piecesMax  = 32
 	fetchesMax = 4 * piecesMax
 	// writesMax bounds the chunks that wait to be written, those of checkpoints included that have been
@@ -88,6 +88,10 @@ const (
 	silencePause   = 2 * time.Second
 	wrongPause     = 10 * time.Second
 	wrongPauseMost = 2 * time.Minute
+	// reserveWaits is how long a donor may take to answer at first, and reserveJoins a transfer until all
+	// are asked, before the one in reserve is as well.
+	reserveWaits = time.Second
+	reserveJoins = 15 * time.Second
 	// chooseAfter is how long no source that has the checkpoint is heard, beyond what it may take to
 	// answer, before another one is chosen.
 	chooseAfter = 10 * time.Second

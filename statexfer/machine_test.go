@@ -329,6 +329,58 @@ func TestTargetIgnores(t *testing.T) {
 	say(3, &wire.Manifest{Op: 9, Count: 1}, ReasonMalformed)
 }
 
+// TestReserve: the donor in reserve is asked when the others are of no use, and only then, unless the
+// transfer takes long.
+func TestReserve(t *testing.T) {
+	refuse := func(why wire.TransferRefusal) wire.Message {
+		return &wire.TransferRefused{Chunk: wire.NoChunk, Why: why, RetryMillis: 100}
+	}
+	whole := Manifest{Op: 9, Total: 5, Chunks: []wire.Chunk{{Length: 5}}}
+	whole.Root = whole.digest()
+	gives := new(wire.Manifest)
+	whole.part(0, gives)
+	for _, c := range []struct {
+		name   string
+		answer wire.Message
+		asked  time.Duration // the reserve
+	}{
+		{"silent", nil, reserveWaits},
+		{"not yet", refuse(wire.TransferNotYet), 0},
+		{"failed", refuse(wire.TransferFailed), 0},
+		{"preparing", refuse(wire.TransferPreparing), reserveJoins},
+		{"gives no chunk", gives, 2 * patienceTimes * usualFirst}, // one may have been lost
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			target := NewTarget(TargetConfig{Self: 2, Open: func() (Spool, error) { return &Memory{}, nil }})
+			var out Effects
+			target.Start(0, Need{MinOp: 5, Donors: []wire.Peer{3, 1}, Reserve: 1}, &out)
+			for now := time.Duration(0); now <= reserveJoins; {
+				for len(out.Jobs)+len(out.Messages) > 0 {
+					jobs, messages := slices.Clone(out.Jobs), slices.Clone(out.Messages)
+					out.Reset()
+					for _, j := range jobs {
+						j.Run()
+						j.Done(now, &out)
+					}
+					for _, m := range messages {
+						if _, manifest := m.Message.(*wire.GetManifest); m.To == 1 && manifest {
+							if now < c.asked || now > c.asked+rateEvery {
+								t.Errorf("asked after %v, want %v", now, c.asked)
+							}
+							return
+						} else if manifest && c.answer != nil {
+							target.Step(now, &wire.Header{From: 3}, c.answer, &out)
+						}
+					}
+				}
+				now = max(now+time.Millisecond, target.Deadline())
+				target.Tick(now, &out)
+			}
+			t.Error("not asked")
+		})
+	}
+}
+
 // A state that is too long is not written out to its end.
 func TestStateIsBounded(t *testing.T) {
 	a := &archive{spool: &Memory{}, index: map[wire.Digest]uint32{}, total: StateMax - 500}

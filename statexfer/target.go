@@ -25,6 +25,9 @@ type Need struct {
 	Root wire.Digest
 	// Donors are those to ask, in the order of preference; at most wire.MembersMax.
 	Donors []wire.Peer
+	// Reserve is the donor that has enough to do without this, 0 for none. It is asked where the others
+	// are of no use, or take long.
+	Reserve wire.Peer
 	// Old is the state that the replica has, or nil. Only what differs from it is fetched.
 	Old io.WriterTo
 }
@@ -72,6 +75,7 @@ type Target struct {
 	// choosing: any checkpoint will do, there is none yet or nobody has it any more.
 	choosing bool
 	heard    time.Duration // when a source was heard last that has the checkpoint
+	began    time.Duration // when the need was there first
 
 	// manifest is what is being fetched, nil before it is chosen; round counts them.
 	manifest *Manifest
@@ -83,6 +87,7 @@ type Target struct {
 
 	fetches []*fetch
 	spare   []*fetch
+	buffers [][]byte // of ChunkMax, for chunks that have come
 	meter   meter
 	ignored [reasonMax + 1]uint64
 }
@@ -105,9 +110,10 @@ func (t *Target) Ignored(r Reason) uint64 { return t.ignored[r] }
 func (t *Target) Start(now time.Duration, need Need, out *Effects) {
 	assert.That(len(need.Donors) <= wire.MembersMax, "no more donors than members")
 	t.need.MinOp, t.need.Root, t.need.Donors = need.MinOp, need.Root, append(t.need.Donors[:0], need.Donors...)
+	t.need.Reserve = need.Reserve
 	if t.phase == PhaseIdle {
 		t.need.Old = need.Old
-		t.choosing, t.heard, t.meter = true, now, meter{}
+		t.choosing, t.heard, t.meter, t.began = true, now, meter{}, now
 		t.donors = nil
 		t.phase = PhaseChecking
 		out.Events = append(out.Events, Event{Kind: EventStarted, Op: need.MinOp})
@@ -159,7 +165,7 @@ func (t *Target) closed(_ time.Duration, out *Effects) {
 		t.check(out)
 		return
 	}
-	t.spare = nil // their buffers are of use while chunks come
+	t.spare, t.buffers = nil, nil // they are of use while chunks come
 }
 
 // check finds out what there is already.

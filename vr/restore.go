@@ -36,6 +36,8 @@ type NeedState struct {
 	// Root is, for a state that a new group is to begin with, that of its manifest. Then the one donor
 	// is a program outside the group.
 	Root wire.Digest
+	// Reserve is the primary, if it is known.
+	Reserve wire.Peer
 }
 
 // NeedState returns what the replica lacks, and whether it lacks anything.
@@ -57,7 +59,7 @@ func (r *Replica) NeedState() (NeedState, bool) {
 		}
 	}
 	if primary != 0 && primary != r.cfg.Self {
-		need.Donors = append(need.Donors, primary)
+		need.Donors, need.Reserve = append(need.Donors, primary), primary
 	}
 	return need, true
 }

@@ -158,11 +158,11 @@ func (h *Host) tellNeed(now time.Duration, out *Effects) {
 	if s.started && (!lacks || need.Root != s.need.Root) {
 		s.stop(out)
 	}
-	if !lacks || s.started && need.MinOp == s.need.MinOp && slices.Equal(need.Donors, s.need.Donors) {
+	if !lacks || s.started && need.MinOp == s.need.MinOp && need.Reserve == s.need.Reserve && slices.Equal(need.Donors, s.need.Donors) {
 		return
 	}
 	s.started, s.need = true, need
-	told := statexfer.Need{MinOp: need.MinOp, Root: need.Root, Donors: need.Donors}
+	told := statexfer.Need{MinOp: need.MinOp, Root: need.Root, Donors: need.Donors, Reserve: need.Reserve}
 	if c := h.replica.Checkpoint(); c != nil {
 		told.Old = c
 	}
