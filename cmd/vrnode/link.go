@@ -60,6 +60,7 @@ has stopped to.`,
 	cmd.Flags().IntSliceVar(&l.sizes, "sizes", []int{64, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20}, "bytes of the messages of the sweep")
 	l.duration.addTo(cmd, "duration", 5*time.Second, "how long each of ping, up, down and the whole sweep takes")
 	l.timeout.addTo(cmd, "timeout", 5*time.Second, "how long the other end may be silent")
+	l.spin.addTo(cmd, "spin", 0, "how long this end looks for messages before it sleeps, such as 50µs: faster, and takes most of a CPU")
 	l.output.addTo(cmd, "table", "json")
 	return cmd
 }
@@ -72,6 +73,7 @@ type linker struct {
 	size              int
 	sizes             []int
 	duration, timeout duration
+	spin              duration
 	output            format
 }
 
@@ -124,7 +126,7 @@ func (l *linker) check() error {
 // ---- the end that answers
 
 func (l *linker) serve(ctx context.Context, talk io.Writer) error {
-	listener, err := linktest.Listen(l.listen, l.keys...)
+	listener, err := linktest.Listen(l.listen, l.spin.get(), l.keys...)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("--listen: %s is in use by another process", l.listen)
@@ -147,7 +149,7 @@ func (l *linker) serve(ctx context.Context, talk io.Writer) error {
 
 func (l *linker) measure(cmd *cobra.Command) error {
 	cfg := linktest.Config{
-		To: l.to, Duration: l.duration.get(), Patience: l.timeout.get(), Size: l.size, Sizes: l.sizes, Keys: l.keys,
+		To: l.to, Duration: l.duration.get(), Patience: l.timeout.get(), Size: l.size, Sizes: l.sizes, Keys: l.keys, Spin: l.spin.get(),
 	}
 	for _, p := range linktest.Phases { // in their order, whatever that of the flag
 		if slices.Contains(l.phases, string(p)) {

@@ -28,6 +28,7 @@ func newServe() *cobra.Command {
 		service machineFlag
 		logs    format
 		memory  size
+		spin    duration
 		spool   string
 	)
 	cmd := &cobra.Command{
@@ -56,7 +57,7 @@ What happens is logged to standard error.`,
 				least := size(vr.LogBytesMin)
 				return usage("--log-memory %v is less than a log needs, which is %v", &memory, &least)
 			}
-			s := server{id: id, group: &group, memory: memory.get(), spool: spool, talk: cmd.ErrOrStderr(), log: newLogger(cmd.ErrOrStderr(), &logs)}
+			s := server{id: id, group: &group, memory: memory.get(), spool: spool, spin: spin.get(), talk: cmd.ErrOrStderr(), log: newLogger(cmd.ErrOrStderr(), &logs)}
 			return s.run(cmd.Context(), service.get().new())
 		},
 	}
@@ -66,6 +67,7 @@ What happens is logged to standard error.`,
 	logs.formats, logs.value = []string{"text", "json"}, "text"
 	cmd.Flags().Var(&logs, "log-format", "how to write the log")
 	memory.addTo(cmd, "log-memory", vr.LogBytesDefault, "memory for operations that other replicas may lack; the same for all")
+	spin.addTo(cmd, "spin", 0, "how long to look for messages before sleeping, such as 50µs: faster, and takes most of a CPU under load")
 	cmd.Flags().StringVar(&spool, "spool", "", "a directory for states on their way; with one of its own, a replica that is started again keeps what it has fetched")
 	return cmd
 }
@@ -96,6 +98,7 @@ type server struct {
 	group  *access
 	memory int
 	spool  string
+	spin   time.Duration
 	talk   io.Writer
 	log    *slog.Logger
 }
@@ -106,7 +109,7 @@ const hintAfter = 2 * time.Second
 
 func (s *server) run(ctx context.Context, machine vr.StateMachine) error {
 	signal.Ignore(syscall.SIGPIPE) // the replica outlives whoever reads its log
-	n, err := node.Start(node.Config{ID: s.id, Peers: s.group.peers, Keys: s.group.keys, Machine: machine, LogMemory: s.memory, SpoolDir: s.spool, Logger: s.log})
+	n, err := node.Start(node.Config{ID: s.id, Peers: s.group.peers, Keys: s.group.keys, Machine: machine, LogMemory: s.memory, SpoolDir: s.spool, Spin: s.spin, Logger: s.log})
 	if err != nil {
 		return s.explain(err)
 	}

@@ -115,6 +115,9 @@ func unmapped(a netip.AddrPort) netip.AddrPort {
 // LocalAddr returns the address that the socket is bound to.
 func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
 
+// Spin does nothing here: it is the reader that waits for the kernel.
+func (c *Conn) Spin(time.Duration) {}
+
 // Buffers returns the sizes of the socket's buffers.
 func (c *Conn) Buffers() Buffers { return Buffers{} }
 

@@ -6,8 +6,7 @@
 // one peer that may be joined cross the kernel in one piece (UDP_SEGMENT, UDP_GRO), which is what
 // makes bulk fast; elsewhere package net does the work with the same behaviour.
 //
-// A Conn that has nothing to do sleeps at once. Asking the kernel for a while before that would save
-// a wake-up, but takes the CPU from who is to answer.
+// A Conn that has nothing to do sleeps at once, unless it was told to Spin for a while.
 //
 // UDP promises nothing, and so does WriteBatch: whatever keeps a datagram from leaving is counted
 // and otherwise left to package frag, whose business is loss. Where a network card or a tunnel can

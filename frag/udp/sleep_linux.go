@@ -117,6 +117,9 @@ func (s *sleeper) wake() {
 	}
 }
 
+// isWoken tells whether wake was called since the last sleep, and takes that as heard.
+func (s *sleeper) isWoken() bool { return s.state.CompareAndSwap(woken, running) }
+
 func (s *sleeper) close() {
 	s.closing.Lock()
 	defer s.closing.Unlock()

@@ -90,3 +90,28 @@ func TestNothingHasArrived(t *testing.T) {
 		t.Errorf("asked %d times, want 3; %v", asked, err)
 	}
 }
+
+// TestSpinAsks: a Wait that spins asks the kernel until there is something to do.
+func TestSpinAsks(t *testing.T) {
+	c, err := Listen(netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	asked := 0
+	c.kernel.recvmmsg = func(int, []unix.Mmsghdr) (int, unix.Errno) {
+		if asked++; asked == 3 {
+			c.Wake()
+		}
+		return 0, unix.EAGAIN
+	}
+	c.Wait(time.Microsecond)
+	if asked != 0 {
+		t.Errorf("asked %d times without Spin", asked)
+	}
+	c.Spin(time.Hour)
+	c.Wait(time.Hour)
+	if asked != 3 {
+		t.Errorf("asked %d times, want 3", asked)
+	}
+}

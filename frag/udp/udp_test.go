@@ -159,6 +159,22 @@ func TestWaitTimesOut(t *testing.T) {
 	c.Wait(-time.Second)
 }
 
+// TestSpin: a Wait that spins ends by the same events.
+func TestSpin(t *testing.T) {
+	from, to := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+	to.Spin(time.Hour)
+	to.Wait(time.Microsecond)
+	go func() { to.Wake() }()
+	to.Wait(time.Hour)
+	write(t, from, wire.Datagram{Addr: to.LocalAddr(), Bytes: []byte("x")})
+	to.Wait(time.Hour)
+	receive(t, to, 1)
+	to.Spin(time.Microsecond)
+	write(t, from, wire.Datagram{Addr: to.LocalAddr(), Bytes: []byte("y")})
+	to.Wait(time.Hour)
+	receive(t, to, 1)
+}
+
 func TestClosed(t *testing.T) {
 	c := listen(t, "127.0.0.1:0")
 	if err := c.Close(); err != nil {

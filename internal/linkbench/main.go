@@ -38,6 +38,7 @@ type options struct {
 	output   string
 	peers    string
 	profile  string
+	spin     time.Duration
 }
 
 func main() {
@@ -48,6 +49,7 @@ func main() {
 	flag.StringVar(&o.peers, "peers", "", "the program built in internal/linkbench/peers; other transports are left out without it")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles of the two ends of plain bulk to `FILE`.listen and FILE.measure")
 	role := flag.String("role", "", "what a process is that linkbench has started")
+	flag.DurationVar(&o.spin, "spin", 0, "how long to spin before sleeping; only with -role")
 	sealed := flag.Bool("sealed", false, "in secure mode; only with -role")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -86,7 +88,7 @@ func act(ctx context.Context, role string, sealed bool, o *options) error {
 	case "ping":
 		return ping(o.duration)
 	case "listen":
-		return listen(ctx, sealed, o.profile)
+		return listen(ctx, sealed, o)
 	case "bulk", "small":
 		return ask(ctx, role, sealed, o)
 	}

@@ -35,25 +35,25 @@ func profiled(name, suffix string, do func() error) error {
 }
 
 // listen answers until ctx ends.
-func listen(ctx context.Context, sealed bool, profile string) error {
+func listen(ctx context.Context, sealed bool, o *options) error {
 	var with []noise.Key
 	if sealed {
 		with = keys
 	}
-	l, err := linktest.Listen(rightAddr.String(), with...)
+	l, err := linktest.Listen(rightAddr.String(), o.spin, with...)
 	if err != nil {
 		return err
 	}
 	if err := tell("ready"); err != nil {
 		return err
 	}
-	return profiled(profile, ".listen", func() error { return l.Serve(ctx, func(netip.AddrPort) {}) })
+	return profiled(o.profile, ".listen", func() error { return l.Serve(ctx, func(netip.AddrPort) {}) })
 }
 
 // ask measures bulk or small round trips, and prints the row of the report.
 func ask(ctx context.Context, role string, sealed bool, o *options) error {
 	cfg := linktest.Config{
-		To: rightAddr.String(), Phases: []linktest.Phase{linktest.Up}, Duration: o.duration, Patience: 5 * time.Second, Size: small,
+		To: rightAddr.String(), Phases: []linktest.Phase{linktest.Up}, Duration: o.duration, Patience: 5 * time.Second, Size: small, Spin: o.spin,
 	}
 	if role == "small" {
 		cfg.Phases = []linktest.Phase{linktest.Ping}
@@ -79,11 +79,12 @@ const warmUp = 0.1
 type link struct {
 	sealed  bool
 	profile string
+	spin    time.Duration
 }
 
 func (l link) play(ctx context.Context, role string, duration time.Duration) (row linktest.Row, cpu float64, err error) {
 	command := func(role string) []string {
-		return itself(role, duration, "-sealed="+strconv.FormatBool(l.sealed), "-profile="+l.profile)
+		return itself(role, duration, "-sealed="+strconv.FormatBool(l.sealed), "-profile="+l.profile, "-spin="+l.spin.String())
 	}
 	cpu, err = play(ctx, pair{answers: command("listen"), asks: command(role)}, &row)
 	return row, cpu, err

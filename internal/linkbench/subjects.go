@@ -34,11 +34,15 @@ type result struct {
 	besides, lates []float64 // p50 and p99 beside bulk, or none
 }
 
+// spin is what an operator would choose where nothing else needs the CPU.
+const spin = 50 * time.Microsecond
+
 // subjects returns what is measured. The first one is the floor, to which the others are compared.
 func subjects(o *options) []subject {
 	all := []subject{
 		{"raw UDP", rawBulk, rawTrips},
 		{"vrnode", link{profile: o.profile}.bulk, link{}.trips},
+		{"vrnode, spinning", link{spin: spin}.bulk, link{spin: spin}.trips},
 		{"vrnode, secure", link{sealed: true}.bulk, link{sealed: true}.trips},
 	}
 	if o.peers == "" {

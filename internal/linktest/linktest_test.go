@@ -15,7 +15,7 @@ import (
 
 // listen starts a listener that ends with the test, and returns its address.
 func listen(t *testing.T, met func(netip.AddrPort), keys ...noise.Key) string {
-	l, err := Listen("127.0.0.1:0", keys...)
+	l, err := Listen("127.0.0.1:0", 0, keys...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,11 +92,11 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("measured %q", to)
 		}
 	}
-	if _, err := Listen("127.0.0.1:port"); err == nil {
+	if _, err := Listen("127.0.0.1:port", 0); err == nil {
 		t.Error("a listener without a port")
 	}
 	busy := listen(t, func(netip.AddrPort) {})
-	if _, err := Listen(busy); err == nil {
+	if _, err := Listen(busy, 0); err == nil {
 		t.Error("two listeners at one address")
 	}
 }

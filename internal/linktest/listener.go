@@ -14,8 +14,8 @@ import (
 type Listener struct{ runtime *runtime }
 
 // Listen opens a listener at HOST:PORT; no host means every address of this machine.
-// With keys, it answers only who has one of them.
-func Listen(hostPort string, keys ...noise.Key) (*Listener, error) {
+// With keys, it answers only who has one of them. For spin see udp.Conn.
+func Listen(hostPort string, spin time.Duration, keys ...noise.Key) (*Listener, error) {
 	addr, err := resolve(hostPort)
 	if err != nil {
 		return nil, err
@@ -24,6 +24,7 @@ func Listen(hostPort string, keys ...noise.Key) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.conn.Spin(spin)
 	return &Listener{r}, nil
 }
 

@@ -40,6 +40,8 @@ type Config struct {
 	Sizes []int
 	// Keys are none, or one that the listener has too.
 	Keys []noise.Key
+	// Spin is for how long to ask the socket again and again before sleeping; see udp.Conn.
+	Spin time.Duration
 	// Progress is called a few times a second, if it is not nil.
 	Progress func(Progress)
 }
@@ -79,6 +81,7 @@ func Measure(ctx context.Context, cfg Config) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.conn.Spin(cfg.Spin)
 	m := newMeter(&r.transport, &cfg)
 	m.report.To, m.report.Local, m.report.Advice = to.String(), r.conn.LocalAddr().String(), r.conn.Buffers().Advice()
 	ended := make(chan error, 1)

@@ -35,6 +35,8 @@ type Config struct {
 	// SpoolDir is a directory for states that are being moved, "" for that of temporary files. In one
 	// of its own a run finds what an earlier one has fetched.
 	SpoolDir string
+	// Spin is for how long to ask the socket again and again before sleeping; see udp.Conn.
+	Spin time.Duration
 	// Observe, if not nil, is called with every event but EventCommitted, ObserveTransfer with those of
 	// the transfer of states; one at a time, by a goroutine that may take its time.
 	Observe         func(vr.Event)
@@ -74,6 +76,7 @@ func Open(cfg Config) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
+	conn.Spin(cfg.Spin)
 	return newLoop(conn, stack.New(host), files, cfg.observer()), nil
 }
 
