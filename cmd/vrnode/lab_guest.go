@@ -55,7 +55,7 @@ func (l *labRunner) inGuest(cmd *cobra.Command, g *inGuest) error {
 	progress("the guest is booting")
 	code, folders, err := lab.RunInGuest(cmd.Context(), lab.GuestOptions{
 		Lab: self, Program: program, Args: args, Text: g.text,
-		Replicas: replicas, Runs: len(g.cells) * max(1, g.repeat),
+		Replicas: replicas, Runs: len(g.cells) * max(1, g.repeat), State: g.cells[0].State,
 		Root: l.root, Stderr: cmd.ErrOrStderr(),
 		Describe: func(m *result.Manifest) {
 			m.Backend, m.File = string(l.backend), g.cells[0].File

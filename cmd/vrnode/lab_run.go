@@ -231,8 +231,8 @@ func printVerdict(w io.Writer, run *lab.Report) {
 	f := &v.Figures
 	fmt.Fprintf(w, "%d calls: %d acknowledged, %d unanswered, %d refused; %.0f a second\n",
 		f.Calls, f.Acknowledged, f.Unanswered, f.Refused, f.PerSecond)
-	fmt.Fprintf(w, "latency p50 %v, p99 %v, p99.9 %v; longest outage %v; view changes %d\n", short(f.P50), short(f.P99),
-		short(f.P999), short(f.Unavailable), f.ViewChanges)
+	fmt.Fprintf(w, "latency p50 %v, p99 %v, p99.9 %v; longest outage %v; view changes %d; states moved %d\n", short(f.P50), short(f.P99),
+		short(f.P999), short(f.Unavailable), f.ViewChanges, f.States)
 	fmt.Fprintln(w, run.Dir)
 }
 

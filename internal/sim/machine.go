@@ -12,10 +12,12 @@ import (
 )
 
 // machine is the state machine of simulated replicas: an accumulator that tells its sum and the op
-// that made it. It writes down what it executed, for the checkers.
+// that made it. It keeps the words of commands "put WORDS", which only make its state long, and writes
+// down what it executed, for the checkers.
 type machine struct {
 	sum     int64
 	digest  uint64
+	kept    []string
 	applied []application
 	scratch []byte
 }
@@ -24,6 +26,9 @@ type machine struct {
 func (m *machine) Apply(op uint64, command []byte) []byte {
 	n, _ := strconv.ParseInt(strings.TrimPrefix(string(command), "add "), 10, 64)
 	m.sum += n
+	if words, is := strings.CutPrefix(string(command), "put "); is {
+		m.kept = append(m.kept, words)
+	}
 	m.scratch = binary.LittleEndian.AppendUint64(m.scratch[:0], m.digest)
 	m.scratch = binary.LittleEndian.AppendUint64(m.scratch, op)
 	m.digest = xxhash.Sum64(append(m.scratch, command...))
@@ -34,23 +39,42 @@ func (m *machine) Apply(op uint64, command []byte) []byte {
 	return m.scratch
 }
 
-// Snapshot returns the sum and the digest.
-func (m *machine) Snapshot() io.WriterTo { return &machine{sum: m.sum, digest: m.digest} }
+// Snapshot returns all of it but what it writes down.
+func (m *machine) Snapshot() io.WriterTo {
+	return &machine{sum: m.sum, digest: m.digest, kept: m.kept[:len(m.kept):len(m.kept)]}
+}
 
-// WriteTo writes the sum and the digest.
+// WriteTo writes the sum and the digest, and then what was kept, each of it with its length before it.
 func (m *machine) WriteTo(w io.Writer) (int64, error) {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(m.sum))
 	n, err := w.Write(binary.LittleEndian.AppendUint64(b, m.digest))
-	return int64(n), err
+	total := int64(n)
+	for _, words := range m.kept {
+		if err != nil {
+			break
+		}
+		b = append(binary.AppendUvarint(b[:0], uint64(len(words))), words...)
+		n, err = w.Write(b)
+		total += int64(n)
+	}
+	return total, err
 }
 
 // Restore reads what WriteTo wrote.
 func (m *machine) Restore(r io.Reader) error {
 	b, err := io.ReadAll(r)
-	if err != nil || len(b) != 16 {
+	if err != nil || len(b) < 16 {
 		return io.ErrUnexpectedEOF
 	}
-	m.sum, m.digest = int64(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint64(b[8:])
+	m.sum, m.digest, m.kept = int64(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint64(b[8:]), nil
+	for b = b[16:]; len(b) > 0; {
+		length, n := binary.Uvarint(b)
+		if n <= 0 || length > uint64(len(b)-n) {
+			return io.ErrUnexpectedEOF
+		}
+		b = b[n:]
+		m.kept, b = append(m.kept, string(b[:length])), b[length:]
+	}
 	return nil
 }
 

@@ -31,6 +31,8 @@ type StageConfig struct {
 	// Keys are those of the clients, ReplicaKeys those with which each replica begins; none for
 	// plain mode.
 	Keys, ReplicaKeys []noise.Key
+	// LogBytes is the memory for each replica's log, 0 for what is usual.
+	LogBytes int
 	// Seed is that of all that is left to chance.
 	Seed uint64
 	// Trace gets a line for each event, if it is not nil.
@@ -88,7 +90,9 @@ func (s *Stage) Start(replica int) {
 	micros := uint64(1<<32) + uint64(s.w.now.Microseconds()) + uint64(s.booted) // no two runs begin in one µs
 	self := s.ids[replica-1]
 	incarnation := vr.FreshIncarnation(micros, seed, 0)
-	s.w.run(replica-1, self, newReplicaHost(s.w, withKeys(hostConfig(s.ids, self, incarnation, seed), s.keys[replica-1])))
+	cfg := withKeys(hostConfig(s.ids, self, incarnation, seed), s.keys[replica-1])
+	cfg.LogBytes = s.cfg.LogBytes
+	s.w.run(replica-1, self, newReplicaHost(s.w, cfg))
 }
 
 // SetKeys replaces the keys of a replica, in secure mode.

@@ -28,8 +28,10 @@ type GuestOptions struct {
 	Args []string
 	// Text is the scenario.
 	Text []byte
-	// Replicas are as many as there are at a time, Runs as many as there are one after the other.
+	// Replicas are as many as there are at a time, Runs as many as there are one after the other, and
+	// State is that of each replica, in bytes.
 	Replicas, Runs int
+	State          int64
 	// Root is where result folders go, when the guest has ended.
 	Root string
 	// Stderr receives what the laboratory has to say while it works.
@@ -52,8 +54,10 @@ const (
 const guestGrace = 2 * time.Minute
 
 // guestMemory is what a guest needs, in megabytes: for the programs, for each replica's process, and
-// for the result of each run.
-func guestMemory(replicas, runs int) int { return min(512+64*replicas+8*runs, guest.MemoryMax) }
+// for the result of each run. A state is in a replica's memory, and twice in files while it is moved.
+func (o *GuestOptions) memory() int {
+	return min(512+(64+4*int(o.State>>20))*o.Replicas+8*o.Runs, guest.MemoryMax)
+}
 
 // RunInGuest has a laboratory in a guest run a scenario on the guest's own network. It returns the
 // exit code of the laboratory, which has said on its standard error what is wrong if that is not 0,
@@ -78,7 +82,7 @@ func RunInGuest(ctx context.Context, o GuestOptions) (exitCode int, folders []st
 		Texts: map[string][]byte{guestScenario: o.Text},
 		Command: append(command, guestScenario, "--backend", "netem", "--program", guestProgram,
 			"--runs", guest.Results, "--output", "json"),
-		Memory:  guestMemory(o.Replicas, o.Runs),
+		Memory:  o.memory(),
 		Stdout:  stdout,
 		Stderr:  o.Stderr,
 		Grace:   guestGrace,

@@ -135,6 +135,13 @@ func (t *trial) find(e *scenario.Expectation) (result.Outcome, string) {
 		return within(int64(f.ViewChanges))
 	case scenario.Acknowledged:
 		return within(int64(f.Acknowledged))
+	case scenario.States:
+		return within(int64(f.States))
+	case scenario.P99:
+		if f.Acknowledged == 0 {
+			return result.Failed, "nothing was acknowledged"
+		}
+		return holds(f.P99 <= e.Within), f.P99.Round(time.Microsecond).String()
 	case scenario.Unavailable:
 		return holds(f.Unavailable <= e.Within), f.Unavailable.Round(time.Millisecond).String()
 	case scenario.RSS:
@@ -247,6 +254,11 @@ func (t *trial) figures() result.Figures {
 		last = max(last, at)
 	}
 	f.ViewChanges = t.viewChanges()
+	for i := range t.events {
+		if e := &t.events[i]; e.At >= 0 && e.Kind == result.Said && e.Name == vr.EventStateInstalled.String() {
+			f.States++
+		}
+	}
 	for _, sent := range result.TrafficOf(t.events) {
 		f.Sent, f.Again = f.Sent+sent.Sent, f.Again+sent.Again
 	}

@@ -66,6 +66,7 @@ func (p *processes) start(s scenario.Site) error {
 		return err
 	}
 	args := []string{"serve", "--log-format", "json", "--id", strconv.Itoa(int(s)), "--peers", peersText(p.run.Network.Peers(s))}
+	args = append(args, p.run.Scenario.Serve()...)
 	cmd := p.run.Network.Command(s, p.run.Program, append(args, p.run.keys.flags(s)...)...)
 	proc := &process{cmd: cmd, ended: make(chan struct{}), reread: make(chan struct{}, 1)}
 	cmd.Stderr = &listener{log: log, said: func(line []byte) {

@@ -141,7 +141,7 @@ func (r *run) now() time.Duration { return time.Since(r.began) }
 
 // setUp starts the replicas, forms the group, impairs the links and fixes time 0.
 func (r *run) setUp(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, formTimeout)
+	ctx, cancel := context.WithTimeout(ctx, formTimeout+fillTimeout(r.Scenario))
 	defer cancel()
 	ctx, r.giveUp = context.WithCancelCause(ctx)
 	defer r.giveUp(nil)
@@ -153,7 +153,7 @@ func (r *run) setUp(ctx context.Context) (err error) {
 	if err := r.watcher.open(r.Network, r.keys.all()); err != nil {
 		return err
 	}
-	if err := r.watcher.form(ctx); err != nil {
+	if err := r.watcher.form(ctx, r.Scenario); err != nil {
 		if why := context.Cause(ctx); why != ctx.Err() {
 			err = why
 		}

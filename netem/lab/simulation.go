@@ -38,6 +38,8 @@ type simulation struct {
 	history []result.Call
 	calls   int // that were begun
 	numbers int64
+	// filling counts the commands under way that make the state of time 0.
+	filling int
 	// idle: clients begin no more calls.
 	idle bool
 
@@ -103,6 +105,9 @@ func (s *simulation) play(ctx context.Context) {
 		Replicas: s.Scenario.Replicas, Clients: load.Clients, Seed: s.Scenario.Seed, Trace: s.trace,
 		OnEvent: s.said, OnResult: s.answered, Lose: s.lose,
 	}
+	if s.Scenario.State > 0 {
+		stage.LogBytes = scenario.LogMemory
+	}
 	if s.Scenario.Needs()&scenario.CanRekey != 0 {
 		s.rotation = newRotation(client.Key{1}, client.Key{2})
 		stage.Keys, stage.ReplicaKeys = s.rotation.all(), []client.Key{s.rotation.old}
@@ -112,7 +117,7 @@ func (s *simulation) play(ctx context.Context) {
 		s.board.process(0, scenario.Site(n), true, "start", "")
 	}
 	s.stage.Form()
-	if !s.until(ctx, formTimeout, s.board.settled) {
+	if !s.until(ctx, formTimeout, s.board.settled) || !s.fill(ctx) {
 		s.trouble("the group was not formed")
 		return
 	}
@@ -128,6 +133,21 @@ func (s *simulation) play(ctx context.Context) {
 	s.worked, s.idle = s.now(), true
 	s.obey(s.now(), s, s.driver.Stop(s.now(), s.stage.Violation() == nil && ctx.Err() == nil, nil))
 	s.settle(ctx)
+}
+
+// fill lets the first client make the state of time 0.
+func (s *simulation) fill(ctx context.Context) bool {
+	left := slices.Collect(fillOf(s.Scenario))
+	return s.until(ctx, s.now()+fillTimeout(s.Scenario), func() bool {
+		for len(left) > 0 {
+			if _, taken := s.stage.Submit(s.Scenario.Replicas+1, left[0]); !taken {
+				break
+			}
+			left = left[1:]
+			s.filling++
+		}
+		return s.filling == 0 && s.board.settled()
+	}) || s.Scenario.State == 0
 }
 
 func never() bool { return false }
@@ -333,6 +353,10 @@ func (s *simulation) begin(i int, command string) {
 
 // answered takes a result.
 func (s *simulation) answered(site int, request wire.RequestNumber, outcome wire.Outcome, value string) {
+	if s.driver == nil {
+		s.filling--
+		return
+	}
 	c := &s.clients[site-1-s.Scenario.Replicas]
 	if !c.open || c.request != request {
 		return

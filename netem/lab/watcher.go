@@ -59,9 +59,13 @@ func (w *watcher) open(b Backend, keys []client.Key) error {
 	})
 }
 
-// form makes the group and waits until it serves.
-func (w *watcher) form(ctx context.Context) error {
+// form makes the group, gives it the state that it holds at time 0, and waits until all replicas are
+// alike.
+func (w *watcher) form(ctx context.Context, s *scenario.Scenario) error {
 	if _, err := w.client.Form(ctx); err != nil {
+		return err
+	}
+	if err := w.fill(ctx, s); err != nil {
 		return err
 	}
 	for {

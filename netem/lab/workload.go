@@ -17,6 +17,7 @@ import (
 // is added twice in a run.
 type workload struct {
 	folder  *result.Folder
+	dialect dialect
 	clients []*client.Client
 	acked   func()
 
@@ -35,7 +36,7 @@ type workload struct {
 
 // newWorkload makes the clients, each at its site.
 func newWorkload(b Backend, s *scenario.Scenario, keys []client.Key, folder *result.Folder) (*workload, error) {
-	w := &workload{folder: folder, acked: func() {}}
+	w := &workload{folder: folder, dialect: dialectOf(s), acked: func() {}}
 	for n := range s.Workload.Clients {
 		site := scenario.Site(s.Replicas + 1 + n)
 		err := b.Within(site, func() error {
@@ -77,8 +78,8 @@ func (w *workload) work(i int, c *caller) {
 // more: the client repeats what was lost.
 func (w *workload) call(i int, command string) result.Call {
 	c := result.Call{Client: i + 1, Command: command, Invoke: time.Since(w.began), End: result.Answered}
-	answer, err := w.clients[i].Submit(w.waiting, []byte(command))
-	c.Return, c.Result = time.Since(w.began), string(answer)
+	answer, err := w.clients[i].Submit(w.waiting, w.dialect.command(command))
+	c.Return, c.Result = time.Since(w.began), w.dialect.answer(answer)
 	if err != nil {
 		c.End, c.Error = result.Refused, err.Error()
 		if errors.Is(err, client.ErrOutcomeUnknown) || errors.Is(err, client.ErrClosed) {

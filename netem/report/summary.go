@@ -99,6 +99,7 @@ var measures = []measure{
 	times("slowest", false, func(f *result.Figures) time.Duration { return f.Slowest }),
 	times("longest silence", true, func(f *result.Figures) time.Duration { return f.Unavailable }),
 	numbers("view changes", 0, true, func(f *result.Figures) int { return f.ViewChanges }),
+	numbers("states moved", 0, false, func(f *result.Figures) int { return f.States }),
 	numbers("given up", -1, true, func(f *result.Figures) int { return f.Unanswered }),
 	numbers("refused", 0, false, func(f *result.Figures) int { return f.Refused }),
 	numbers("datagrams between replicas", 0, false, func(f *result.Figures) int { return int(f.Sent) }),

@@ -65,6 +65,8 @@ type Figures struct {
 	// Unavailable is the longest time without an acknowledgement.
 	Unavailable time.Duration `json:"unavailable"`
 	ViewChanges int           `json:"view_changes"`
+	// States is how often a replica got the state of others.
+	States int `json:"states"`
 	// Sent counts the datagrams that replicas sent to each other, and Again the fragments and slot
 	// messages that they sent once more, as far as they told before they crashed.
 	Sent  uint64 `json:"sent"`

@@ -24,6 +24,10 @@ const (
 	ViewChanges Expect = "view_changes"
 	// Acknowledged: so many operations were.
 	Acknowledged Expect = "acknowledged"
+	// States: so many times a replica got the state of others.
+	States Expect = "states"
+	// P99: of a hundred operations that were acknowledged, 99 took no longer than Within.
+	P99 Expect = "p99"
 	// Unavailable: no longer than Within passed without an acknowledgement.
 	Unavailable Expect = "unavailable"
 	// RSS: no process took more than Max bytes of memory.
@@ -50,9 +54,9 @@ func (e *Expectation) String() string {
 	switch e.What {
 	case RecoversWithin:
 		return fmt.Sprintf("%s %v after %s", e.What, e.Within, e.After)
-	case Unavailable:
+	case Unavailable, P99:
 		return fmt.Sprintf("%s at most %v", e.What, e.Within)
-	case ViewChanges, Acknowledged, RSS:
+	case ViewChanges, Acknowledged, States, RSS:
 		switch {
 		case e.Max == NoMax:
 			return fmt.Sprintf("%s at least %d", e.What, e.Min)

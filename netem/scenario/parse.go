@@ -34,7 +34,7 @@ func (r *reader) scenario(n ast.Node, s *Scenario) {
 		need("hypothesis", r.words(&s.Hypothesis)),
 		need("seed", r.seed(&s.Seed)),
 		may("cluster", func(n ast.Node) {
-			r.mapping(n, "cluster", need("replicas", r.integer(&s.Replicas, 1, ReplicasMax)))
+			r.mapping(n, "cluster", may("replicas", r.integer(&s.Replicas, 1, ReplicasMax)), may("state", r.state(&s.State)))
 		}),
 		may("profile", r.profile(s)),
 		may("links", func(n ast.Node) {
@@ -63,6 +63,14 @@ func (r *reader) profile(s *Scenario) func(ast.Node) {
 	return func(n ast.Node) {
 		oneOf(r, &s.Profile, profileNames())(n)
 		s.setProfile(s.Profile)
+	}
+}
+
+func (r *reader) state(to *int64) func(ast.Node) {
+	return func(n ast.Node) {
+		if r.size(to)(n); *to != 0 && (*to < StateMin || *to > StateMax) {
+			r.failAt(n, "a state of %d bytes: want %d to %d", *to, StateMin, StateMax)
+		}
 	}
 }
 

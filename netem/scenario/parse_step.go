@@ -113,7 +113,7 @@ func (r *reader) expectation(n ast.Node) Expectation {
 		oneOf(r, &e.What, plainExpectations)(n)
 		return e
 	}
-	known := []string{string(RecoversWithin), string(ViewChanges), string(Acknowledged), string(Unavailable), string(RSS)}
+	known := []string{string(RecoversWithin), string(ViewChanges), string(Acknowledged), string(States), string(P99), string(Unavailable), string(RSS)}
 	for _, name := range known {
 		if !has(n, name) {
 			continue
@@ -127,9 +127,9 @@ func (r *reader) expectation(n ast.Node) Expectation {
 	switch e.What {
 	case RecoversWithin:
 		r.mapping(n, "this expectation", need(string(e.What), r.duration(&e.Within)), need("after", oneOf(r, &e.After, events)))
-	case ViewChanges, Acknowledged:
+	case ViewChanges, Acknowledged, States:
 		r.mapping(n, "this expectation", need(string(e.What), r.bounds(&e)))
-	case Unavailable:
+	case Unavailable, P99:
 		r.mapping(n, "this expectation", need(string(e.What), func(n ast.Node) {
 			r.mapping(n, string(e.What), need("max", r.duration(&e.Within)))
 		}))

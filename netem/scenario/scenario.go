@@ -16,6 +16,10 @@ type Scenario struct {
 	// Seed is what every random choice derives from.
 	Seed     uint64
 	Replicas int
+	// State is how many bytes the service holds at time 0, beside the number that clients add to; 0:
+	// none. The logs are as short as they can be then, and have forgotten what made that: who has no
+	// memory needs the state of the others.
+	State    int64
 	Workload Workload
 	Profile  string
 	// Base is what every link does: the profile, and what the matrix sets.
@@ -59,7 +63,12 @@ const (
 	// DurationMax bounds a run, and everything in it that takes time.
 	DurationMax = 10 * time.Minute
 	RulesMax    = 64
-	StepsMax    = 256
+	// LogMemory is the least that a log may have, which remembers less than StateMin. StateMax is what
+	// small machines have room for.
+	LogMemory = 4 << 20
+	StateMin  = LogMemory
+	StateMax  = 64 << 20
+	StepsMax  = 256
 	// CellsMax bounds the cells of a matrix.
 	CellsMax = 1000
 )
@@ -77,6 +86,15 @@ func (s *Scenario) Dice(purpose string) *rand.Rand {
 		h = (h ^ uint64(c)) * 1099511628211
 	}
 	return rand.New(rand.NewPCG(s.Seed, h))
+}
+
+// Serve returns the flags of vrnode serve that the replicas of the scenario need, beside those that say
+// who they are.
+func (s *Scenario) Serve() []string {
+	if s.State == 0 {
+		return nil
+	}
+	return []string{"--machine", "kv", "--log-memory", fmt.Sprintf("%dMiB", LogMemory>>20)}
 }
 
 // Sites returns the number of sites.

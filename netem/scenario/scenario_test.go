@@ -46,6 +46,7 @@ func TestParse(t *testing.T) {
 	s := parse(t, string(text))
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s, seed %d, %d replicas, profile %s: %s\n", s.Name, s.Seed, s.Replicas, s.Profile, s.Hypothesis)
+	fmt.Fprintf(&out, "a state of %d bytes, served with %v\n", s.State, s.Serve())
 	fmt.Fprintf(&out, "workload %+v\n", s.Workload)
 	fmt.Fprintf(&out, "all links: %s\n", scenario.Describe(s.Base))
 	for _, r := range s.Rules {
@@ -98,6 +99,11 @@ var bad = []struct{ name, text, want string }{
 	{"rebound replica", head + "steps:\n  - {at: 1s, fault: rebind, target: replica:4}\n", "test.yaml:8: there is no replica:4: the group has 3 replicas"},
 	{"rebound nobody", head + "steps:\n  - {at: 1s, fault: rebind, for: 1s}\n", "test.yaml:8"},
 	{"rebound links", head + "steps:\n  - {at: 1s, fault: rebind, target: clients, to: primary}\n", `test.yaml:8: unknown key "to"`},
+	{"short state", head + "cluster: {state: 1MiB}\n", "test.yaml:7: a state of 1048576 bytes: want 4194304 to 67108864"},
+	{"long state", head + "cluster: {replicas: 5, state: 65MiB}\n", "test.yaml:7: a state of 68157440 bytes: want"},
+	{"state without a unit", head + "cluster: {state: 8}\n", `test.yaml:7: "8": want a size such as 64KiB`},
+	{"no time for p99", strings.Replace(head, "[linearizable]", "[{p99: {max: 5}}]", 1), `test.yaml:6: "5": want a duration`},
+	{"no bound of states", strings.Replace(head, "[linearizable]", "[{states: {}}]", 1), "states: want min or max"},
 	{"fault", head + "steps:\n  - {at: 1s, fault: crsh, target: primary}\n", `test.yaml:8: unknown fault "crsh"; did you mean "crash"?`},
 	{"no fault", head + "steps: [{at: 1s, target: primary}]\n", "a step is a fault or a heal, and this is neither"},
 	{"both", head + "steps: [{at: 1s, heal: all, fault: pause, target: primary}]\n", "and this is both"},

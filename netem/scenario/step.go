@@ -38,18 +38,19 @@ func (w When) String() string {
 // Event is what a step or an expectation waits for.
 type Event string
 
-// The events. The first three are what replicas report, the others what steps do: Restarted is the
+// The events. The first four are what replicas report, the others what steps do: Restarted is the
 // end of a crash, Healed that of anything else, by its For or by a Heal.
 const (
 	ViewChangeStarted Event = "view-change-started"
 	ViewStarted       Event = "view-started"
 	Recovered         Event = "recovered"
+	NeedsState        Event = "needs-state"
 	Crashed           Event = "crash"
 	Restarted         Event = "restart"
 	Healed            Event = "heal"
 )
 
-var events = []Event{ViewChangeStarted, ViewStarted, Recovered, Crashed, Restarted, Healed}
+var events = []Event{ViewChangeStarted, ViewStarted, Recovered, NeedsState, Crashed, Restarted, Healed}
 
 // An Action is what a step does: *Crash, *Pause, *Partition, *Change, *Drop,
 // *Rekey, *Rebind or *Heal.

@@ -55,6 +55,9 @@ func (p *plan) write() {
 		p.serve(r)
 	}
 	p.commands([]Command{p.lab.Exec(Observer, "vrnode", "form", "--insecure", "--peers", p.peers())})
+	if s.State > 0 {
+		p.note("vrnode call --machine kv has the group put keys and values of %d bytes.", s.State)
+	}
 	now := time.Duration(0)
 	for _, step := range s.Steps {
 		// After an event it goes on when that comes; here it comes at once.
@@ -160,7 +163,8 @@ func (p *plan) release(sites []scenario.Site) {
 
 // serve starts a replica in the background.
 func (p *plan) serve(r scenario.Site) {
-	fmt.Fprintf(&p.out, "%v &\n", p.lab.Exec(r, "vrnode", "serve", "--id", fmt.Sprint(int(r)), "--insecure", "--peers", p.peers()))
+	command := []string{"vrnode", "serve", "--id", fmt.Sprint(int(r)), "--insecure", "--peers", p.peers()}
+	fmt.Fprintf(&p.out, "%v &\n", p.lab.Exec(r, append(command, p.scenario.Serve()...)...))
 }
 
 // hit moves the role of primary on if it was this replica's.
