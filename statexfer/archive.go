@@ -26,6 +26,16 @@ type archive struct {
 	places []place
 	// old are the slots that places are in.
 	old []bool
+	// cuts are the blocks of the chunk in each slot, nil where they are not known.
+	cuts [][]wire.Block
+}
+
+// cut notes the blocks of the chunk in a slot.
+func (a *archive) cut(slot uint32, blocks []wire.Block) {
+	for int(slot) >= len(a.cuts) {
+		a.cuts = append(a.cuts, nil)
+	}
+	a.cuts[slot] = blocks
 }
 
 // A place is where a block is: slot, offset in the chunk and length in one number.
@@ -109,22 +119,48 @@ func (a *archive) blocksOf(chunk int) []wire.Block {
 	return a.blocks[a.first[chunk]:]
 }
 
-// compare makes the places of all blocks.
+// compare makes the state that was written out the one with which others are compared.
 func (a *archive) compare() {
-	a.places = make([]place, 0, len(a.blocks))
+	pieces := make([]cutSlot, len(a.chunks))
 	for i, c := range a.chunks {
-		slot, offset := a.index[c.Digest], 0
-		for _, b := range a.blocksOf(i) {
-			a.places = append(a.places, placeOf(b.Hash, slot, offset, int(b.Length)))
+		pieces[i] = cutSlot{a.index[c.Digest], a.blocksOf(i)}
+		a.cut(pieces[i].slot, pieces[i].blocks)
+	}
+	a.blocks, a.first = nil, nil
+	a.places = placesOf(pieces)
+	a.keep(pieces)
+}
+
+// A cutSlot is a slot and the blocks of the chunk in it.
+type cutSlot struct {
+	slot   uint32
+	blocks []wire.Block
+}
+
+// placesOf makes the places of all blocks.
+func placesOf(state []cutSlot) []place {
+	n := 0
+	for _, c := range state {
+		n += len(c.blocks)
+	}
+	places := make([]place, 0, n)
+	for _, c := range state {
+		offset := 0
+		for _, b := range c.blocks {
+			places = append(places, placeOf(b.Hash, c.slot, offset, int(b.Length)))
 			offset += int(b.Length)
 		}
 	}
-	a.blocks, a.first = nil, nil
+	slices.SortFunc(places, func(x, y place) int { return cmp.Or(cmp.Compare(x.hash, y.hash), cmp.Compare(x.at, y.at)) })
+	return places
+}
+
+// keep makes the slots of a state, and no others, those that stay what they are.
+func (a *archive) keep(state []cutSlot) {
 	a.old = make([]bool, len(a.slots))
-	for _, p := range a.places {
-		a.old[p.slot()] = true
+	for _, c := range state {
+		a.old[c.slot] = true
 	}
-	slices.SortFunc(a.places, func(x, y place) int { return cmp.Or(cmp.Compare(x.hash, y.hash), cmp.Compare(x.at, y.at)) })
 }
 
 // isOld tells whether a slot must stay what it is, because places are in it.

@@ -30,11 +30,12 @@
 //	  |<-------------------------------------------|
 //	  |                Manifest n=… root, chunks   |  the first that is whole is chosen,
 //	  |<-------------------------------------------|  and all others are asked for the same
-//	  | GetBlocks n=… chunk=…                      |  only if there is an old state to
-//	  |------------------------------------------->|  compare with, and it lacks the chunk
+//	  | GetBlocks n=… chunk=…                      |  to compare them with an old state, if
+//	  |------------------------------------------->|  there is one, or later with the next one
 //	  |                               Blocks       |
 //	  |<-------------------------------------------|
-//	  | GetPiece n=… chunk=… runs=…                |  what is not in the old state;
+//	  | GetPiece n=… chunk=… runs=…                |  what is not in the old state, at once if
+//	  |                                            |  there is none;
 //	  |------------------------------------------->|  of another chunk from each source
 //	  |                               Piece        |
 //	  |<-------------------------------------------|  hashed, stored in the spool of the target
@@ -57,8 +58,10 @@
 //   - The target restarts: it finds its spool, hashes what is in it, and fetches the rest.
 //   - More targets come than a source serves: it refuses them and says when to ask again.
 //   - The transfer takes longer than the next checkpoint: the source keeps the one that is being
-//     fetched. What has changed meanwhile is less than all, so the next transfer takes less time, and
-//     so on, until the log has the rest.
+//     fetched. If the logs of the replicas do not go back to it when it is there, another one is
+//     chosen (Renew). What has changed meanwhile is less than all, and only blocks that are not in the
+//     first are moved, so it takes less time, and so on, until a log has the rest. The same happens if
+//     that is found only after it was restored: the spool stays until the replica has caught up.
 //   - A spool fails, or the restoring: the target rests, hashes its spool again, and goes on with what
 //     is right in it.
 //
@@ -70,8 +73,9 @@
 // A [Spool] is a file of slots of equal size, one for a chunk each. A slot whose chunk is not wanted
 // any more makes room for any other, so a spool never has more slots than an old state, a new one and
 // what is under way need, however often the checkpoint is replaced. Slots are longer than most chunks:
-// the file has holes, and takes about as much room as the state. In memory both ends have 16 bytes per
-// block and some 50 per chunk, about two percent of the state, and a buffer for each piece under way.
+// the file has holes, and takes about as much room as the state. In memory a source has 16 bytes per
+// block and some 50 per chunk, about two percent of the state; a target has as much, and 16 more per block
+// of what it compares with; and both a buffer for each piece under way.
 //
 // # What is kept outside
 //
@@ -98,6 +102,6 @@
 // # Reading order
 //
 // cutter.go and manifest.go for what is moved; source.go; then target.go with donor.go, which chooses
-// a checkpoint and whom to ask, and fetch.go, which follows one chunk; archive.go and spool.go for
-// what is stored; file.go for what is kept; limits.go for every bound.
+// a checkpoint and whom to ask, and fetch.go, which follows one chunk; whole.go for what comes after the
+// last one; archive.go and spool.go for what is stored; file.go for what is kept; limits.go for every bound.
 package statexfer

@@ -20,6 +20,8 @@ type donor struct {
 	// waiting: it was asked for a part of its manifest, at that time, about the checkpoint wanted.
 	waiting bool
 	askedAt time.Duration
+	// prepares is the op of the checkpoint that it writes out, 0 if it has not said so.
+	prepares wire.OpNumber
 	// until is when it may be asked for anything again.
 	until time.Duration
 
@@ -69,7 +71,7 @@ func (t *Target) setDonors() {
 func (t *Target) choose(now time.Duration) {
 	t.choosing, t.heard = true, now
 	for _, d := range t.donors {
-		d.gone, d.waiting = false, false
+		d.gone, d.waiting, d.prepares = false, false, 0
 	}
 	t.draft, t.drafting = nil, nil
 }
@@ -188,7 +190,7 @@ func (t *Target) onRefused(now time.Duration, d *donor, m *wire.TransferRefused)
 			t.ignored[ReasonUnasked]++
 			return
 		}
-		d.waiting, d.preparing = false, m.Why == wire.TransferPreparing
+		d.waiting, d.preparing, d.prepares = false, m.Why == wire.TransferPreparing, m.Prepares
 		if t.drafting == d { // it can not go on
 			t.draft, t.drafting = nil, nil
 		}

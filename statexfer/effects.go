@@ -87,6 +87,7 @@ const (
 	EventSilent                             // target: Peer does not answer
 	EventDifferentRoot                      // target: Peer has another state at Op than the others
 	EventWhole                              // target: all of it is there, and is restored
+	EventOutrun                             // target: all of it is there, but the log after it is not any more
 	EventRestored                           // target: it is restored
 	EventFailed                             // the spool or restoring failed with Err; it will be tried again
 )
@@ -94,7 +95,7 @@ const (
 var eventNames = [...]string{
 	EventServing: "serving", EventWritten: "written", EventStarted: "transfer-started", EventChosen: "transfer-chosen",
 	EventReplaced: "transfer-replaced", EventProgress: "transfer-progress", EventWrong: "wrong-piece", EventSilent: "silent-source",
-	EventDifferentRoot: "different-root", EventWhole: "transfer-whole", EventRestored: "transfer-restored",
+	EventDifferentRoot: "different-root", EventWhole: "transfer-whole", EventRestored: "transfer-restored", EventOutrun: "transfer-outrun",
 	EventFailed: "transfer-failed",
 }
 

@@ -17,7 +17,9 @@ type fetch struct {
 	whole bool // the old state is not to be used
 	asked time.Duration
 	runs  []wire.Run
-	job   storeJob
+	// blocks are those of the chunk, as soon as they are known.
+	blocks []wire.Block
+	job    storeJob
 }
 
 type stage uint8
@@ -87,14 +89,14 @@ func (t *Target) isThere(chunk uint32) bool {
 func (t *Target) begin(now time.Duration, d *donor, r retry, out *Effects) {
 	f := t.takeFetch()
 	f.chunk, f.from, f.whole, f.asked = r.chunk, d, r.whole, now
-	f.runs, f.job.copies = f.runs[:0], f.job.copies[:0]
+	f.runs, f.blocks, f.job.copies = f.runs[:0], f.blocks[:0], f.job.copies[:0]
 	d.flight++
 	t.fetches = append(t.fetches, f)
+	m := out.getBlocks.Take()
+	*m = wire.GetBlocks{Op: t.manifest.Op, Chunk: uint64(f.chunk)}
+	out.send(t.cfg.Self, d.peer, m)
 	if len(t.has.places) > 0 && !f.whole {
 		f.stage = comparing
-		m := out.getBlocks.Take()
-		*m = wire.GetBlocks{Op: t.manifest.Op, Chunk: uint64(f.chunk)}
-		out.send(t.cfg.Self, d.peer, m)
 		return
 	}
 	f.runs = append(f.runs, wire.Run{Length: t.manifest.Chunks[f.chunk].Length})
@@ -153,16 +155,21 @@ func (t *Target) find(d *donor, op wire.OpNumber, chunk uint64) *fetch {
 
 func (t *Target) onBlocks(now time.Duration, d *donor, m *wire.Blocks, out *Effects) {
 	f := t.find(d, m.Op, m.Chunk)
-	if f == nil || f.stage != comparing {
+	if f == nil || len(f.blocks) > 0 {
 		t.ignored[ReasonUnasked]++
 		return
 	}
 	t.heard = now
-	if !t.compare(f, m.Blocks) {
+	if !fits(m.Blocks, t.manifest.Chunks[f.chunk].Length) {
 		t.ignored[ReasonMalformed]++
 		t.wrong(now, d, out)
 		return
 	}
+	f.blocks = append(f.blocks, m.Blocks...)
+	if f.stage == loading {
+		return // they are for the next checkpoint
+	}
+	t.compare(f)
 	d.answered(now, f)
 	if len(f.runs) == 0 {
 		t.store(f, out)
@@ -172,15 +179,21 @@ func (t *Target) onBlocks(now time.Duration, d *donor, m *wire.Blocks, out *Effe
 	t.load(f, out)
 }
 
-// compare finds the blocks of a chunk that the old state has, and notes the runs of all others. It
-// tells whether the blocks can be those of the chunk.
-func (t *Target) compare(f *fetch, blocks []wire.Block) bool {
-	length := t.manifest.Chunks[f.chunk].Length
-	offset := uint32(0)
+// fits tells whether blocks can be those of a chunk.
+func fits(blocks []wire.Block, length uint32) bool {
 	for _, b := range blocks {
-		if b.Length == 0 || b.Length > BlockMax || b.Length > length-offset {
+		if b.Length == 0 || b.Length > BlockMax || b.Length > length {
 			return false
 		}
+		length -= b.Length
+	}
+	return length == 0
+}
+
+// compare finds the blocks of a chunk that the old state has, and notes the runs of all others.
+func (t *Target) compare(f *fetch) {
+	offset := uint32(0)
+	for _, b := range f.blocks {
 		if p, ok := t.has.find(b); ok {
 			f.copy(copied{p.slot(), p.offset(), int(offset), p.length()})
 		} else if last := len(f.runs) - 1; last >= 0 && f.runs[last].Offset+f.runs[last].Length == offset {
@@ -190,7 +203,6 @@ func (t *Target) compare(f *fetch, blocks []wire.Block) bool {
 		}
 		offset += b.Length
 	}
-	return offset == length
 }
 
 // copy notes a block to be copied, with the one before if they follow each other there as well.
@@ -270,6 +282,7 @@ func (t *Target) stored(now time.Duration, j *storeJob, out *Effects) {
 	if _, twice := t.has.index[j.chunk.Digest]; good && !twice {
 		t.has.slots[j.slot] = j.chunk
 		t.has.index[j.chunk.Digest] = j.slot
+		t.has.cut(j.slot, slices.Clone(f.blocks))
 	} else {
 		t.free = append(t.free, j.slot)
 	}

@@ -134,6 +134,19 @@ func (j *storeJob) Done(now time.Duration, out *Effects) { j.target.stored(now, 
 
 func (*storeJob) IsLong() bool { return false }
 
+// A compareJob makes the places of a state that is in the spool.
+type compareJob struct {
+	state  []cutSlot
+	places []place
+	done   func(now time.Duration, j *compareJob, out *Effects)
+}
+
+func (j *compareJob) Run() { j.places = placesOf(j.state) }
+
+func (j *compareJob) Done(now time.Duration, out *Effects) { j.done(now, j, out) }
+
+func (*compareJob) IsLong() bool { return true }
+
 // A closeJob closes a spool that nobody uses any more.
 type closeJob struct {
 	spool Spool

@@ -101,18 +101,6 @@ func (s *Source) Size() uint64 {
 	return 0
 }
 
-// Oldest returns the op-number of the oldest checkpoint that is being given to somebody, or 0. Who
-// gets it will need the log from there on.
-func (s *Source) Oldest() wire.OpNumber {
-	oldest := wire.OpNumber(0)
-	for _, t := range s.transfers {
-		if op := t.of.manifest.Op; oldest == 0 || op < oldest {
-			oldest = op
-		}
-	}
-	return oldest
-}
-
 // Transfers returns how many targets are being served.
 func (s *Source) Transfers() int { return len(s.transfers) }
 
@@ -142,7 +130,7 @@ func (s *Source) Step(now time.Duration, h *wire.Header, m wire.Message, out *Ef
 
 func (s *Source) onGetManifest(now time.Duration, from wire.Peer, m *wire.GetManifest, out *Effects) {
 	refuse := func(why wire.TransferRefusal, retry time.Duration) {
-		s.refuse(from, m.Op, wire.NoChunk, why, retry, out)
+		s.refuse(from, wire.TransferRefused{Op: m.Op, Chunk: wire.NoChunk, Why: why}, retry, out)
 	}
 	if s.place(from) == nil && s.room(now, from) < 0 {
 		refuse(wire.TransferBusy, retryBusy)
@@ -170,7 +158,7 @@ func (s *Source) onGetManifest(now time.Duration, from wire.Peer, m *wire.GetMan
 	}
 	s.admit(now, from, a, out)
 	if a.state == writing {
-		refuse(wire.TransferPreparing, retryPreparing)
+		s.refuse(from, wire.TransferRefused{Op: m.Op, Chunk: wire.NoChunk, Why: wire.TransferPreparing, Prepares: a.manifest.Op}, retryPreparing, out)
 		return
 	}
 	if m.Part >= parts(uint64(len(a.manifest.Chunks))) {
@@ -297,7 +285,7 @@ func (s *Source) admit(now time.Duration, peer wire.Peer, a *served, out *Effect
 func (s *Source) chunk(now time.Duration, from wire.Peer, op wire.OpNumber, chunk uint64, out *Effects) *transfer {
 	at := slices.IndexFunc(s.archives, func(a *served) bool { return a.manifest.Op == op && a.state == written })
 	if at < 0 {
-		s.refuse(from, op, chunk, wire.TransferGone, retryNotYet, out)
+		s.refuse(from, wire.TransferRefused{Op: op, Chunk: chunk, Why: wire.TransferGone}, retryNotYet, out)
 		return nil
 	}
 	if chunk >= uint64(len(s.archives[at].manifest.Chunks)) {
@@ -306,7 +294,7 @@ func (s *Source) chunk(now time.Duration, from wire.Peer, op wire.OpNumber, chun
 	}
 	t := s.admit(now, from, s.archives[at], out)
 	if t == nil {
-		s.refuse(from, op, chunk, wire.TransferBusy, retryBusy, out)
+		s.refuse(from, wire.TransferRefused{Op: op, Chunk: chunk, Why: wire.TransferBusy}, retryBusy, out)
 	}
 	return t
 }
@@ -333,7 +321,7 @@ func (s *Source) onGetPiece(now time.Duration, from wire.Peer, m *wire.GetPiece,
 	}
 	j := s.idleJob(t)
 	if j == nil {
-		s.refuse(from, m.Op, m.Chunk, wire.TransferBusy, retryPiece, out)
+		s.refuse(from, wire.TransferRefused{Op: m.Op, Chunk: m.Chunk, Why: wire.TransferBusy}, retryPiece, out)
 		return
 	}
 	j.busy, j.archive, j.to, j.chunk = true, t.of, from, m.Chunk
@@ -375,7 +363,7 @@ func (s *Source) read(_ time.Duration, j *readJob, out *Effects) {
 	out.read = append(out.read, j)
 	if j.err != nil {
 		out.Events = append(out.Events, Event{Kind: EventFailed, Op: op, Err: j.err})
-		s.refuse(j.to, op, j.chunk, wire.TransferFailed, retryFailed, out)
+		s.refuse(j.to, wire.TransferRefused{Op: op, Chunk: j.chunk, Why: wire.TransferFailed}, retryFailed, out)
 		return
 	}
 	answer := out.pieces.Take()
@@ -385,9 +373,10 @@ func (s *Source) read(_ time.Duration, j *readJob, out *Effects) {
 	out.send(s.cfg.Self, j.to, answer)
 }
 
-func (s *Source) refuse(to wire.Peer, op wire.OpNumber, chunk uint64, why wire.TransferRefusal, retry time.Duration, out *Effects) {
+func (s *Source) refuse(to wire.Peer, m wire.TransferRefused, retry time.Duration, out *Effects) {
 	s.stats.Refused++
-	out.send(s.cfg.Self, to, &wire.TransferRefused{Op: op, Chunk: chunk, Why: why, RetryMillis: uint64(retry / time.Millisecond), Newest: s.newest.Op})
+	m.RetryMillis = uint64(retry / time.Millisecond)
+	out.send(s.cfg.Self, to, &m)
 }
 
 // Tick takes places from targets that do not come back, and drops what nobody asks for.

@@ -61,6 +61,9 @@ type Target struct {
 	need  Need
 	// has is what the spool holds, and of what the old state consists; nil before that is known.
 	has *archive
+	// whole are the slots of the last checkpoint of which all is in the spool. The next one is compared
+	// with it. While the target is idle they stay until Stop.
+	whole []uint32
 	// free are slots that nothing of worth is in, writes those that jobs write to.
 	free   []uint32
 	writes []uint32
@@ -117,7 +120,11 @@ func (t *Target) Start(now time.Duration, need Need, out *Effects) {
 		t.donors = nil
 		t.phase = PhaseChecking
 		out.Events = append(out.Events, Event{Kind: EventStarted, Op: need.MinOp})
-		if !t.closing {
+		switch {
+		case t.closing:
+		case t.whole != nil:
+			t.prepare(out)
+		default:
 			t.check(out)
 		}
 	}
@@ -128,20 +135,26 @@ func (t *Target) Start(now time.Duration, need Need, out *Effects) {
 	t.ask(now, out)
 }
 
-// Stop ends the transfer: the replica needs no state any more.
+// Stop ends the transfer: the replica needs no state any more, and what is in the spool is of no use.
 func (t *Target) Stop(out *Effects) {
-	if t.phase == PhaseIdle {
+	if t.phase == PhaseIdle && t.whole == nil {
 		return
 	}
+	t.end()
+	t.whole = nil
+	if t.has != nil || t.pending > 0 {
+		t.closing = true
+		t.close(out)
+	}
+}
+
+// end makes the target idle.
+func (t *Target) end() {
 	t.phase = PhaseIdle
 	t.need = Need{}
 	t.forget()
 	t.donors, t.draft, t.drafting = nil, nil, nil
 	t.manifest, t.slots, t.missing = nil, nil, 0
-	if t.has != nil || t.pending > 0 {
-		t.closing = true
-		t.close(out)
-	}
 }
 
 // close closes the spool as soon as no job uses it.
@@ -176,7 +189,7 @@ func (t *Target) check(out *Effects) {
 	} else {
 		j.open = t.cfg.Open
 	}
-	t.need.Old = nil
+	t.need.Old, t.whole = nil, nil
 	t.pending++
 	out.Jobs = append(out.Jobs, j)
 }
@@ -197,6 +210,11 @@ func (t *Target) checked(now time.Duration, j *fillJob, out *Effects) {
 		t.fail(now, j.err, out)
 		return
 	}
+	t.begun(now, out)
+}
+
+// begun begins to fetch, as soon as it is known what there is.
+func (t *Target) begun(now time.Duration, out *Effects) {
 	t.phase = PhaseFetching
 	if t.manifest != nil {
 		t.plan()
@@ -231,7 +249,7 @@ func (t *Target) op() wire.OpNumber {
 // adopt takes a manifest for what is to be fetched.
 func (t *Target) adopt(now time.Duration, m *Manifest, from *donor, out *Effects) {
 	kind := EventChosen
-	if t.manifest != nil {
+	if t.manifest != nil || t.whole != nil {
 		kind = EventReplaced
 	}
 	out.Events = append(out.Events, Event{Kind: kind, Op: m.Op, Peer: from.peer})
@@ -267,6 +285,7 @@ func (t *Target) plan() {
 			if c.Length > 0 {
 				delete(t.has.index, c.Digest)
 				c.Length = 0
+				t.has.cut(uint32(slot), nil)
 			}
 			if !slices.Contains(t.writes, uint32(slot)) {
 				t.free = append(t.free, uint32(slot))
@@ -304,27 +323,14 @@ func (t *Target) finish(out *Effects) {
 	for i, s := range t.slots {
 		slots[i] = s - 1
 	}
-	t.phase = PhaseRestoring
+	t.phase, t.whole = PhaseRestoring, slots
+	t.pending++ // what reads it
 	out.Ready = &Ready{
 		Checkpoint: Checkpoint{Op: m.Op, Chain: m.Chain, Epoch: m.Epoch, Members: m.Members},
 		State:      &reader{spool: t.has.spool, chunks: m.Chunks, slots: slots, buffer: make([]byte, ChunkMax)},
 		Size:       m.Total,
 	}
 	out.Events = append(out.Events, Event{Kind: EventWhole, Op: m.Op, Total: m.Total, Moved: t.meter.moved})
-}
-
-// Restored tells what became of a Ready. After an error all of the spool is looked through again,
-// and what is damaged is fetched again.
-func (t *Target) Restored(now time.Duration, err error, out *Effects) {
-	if t.phase != PhaseRestoring {
-		return // it was stopped
-	}
-	if err != nil {
-		t.fail(now, err, out)
-		return
-	}
-	out.Events = append(out.Events, Event{Kind: EventRestored, Op: t.op()})
-	t.Stop(out)
 }
 
 // Step handles a message. Its header has been checked by the rules for all messages.

@@ -112,6 +112,10 @@ type node struct {
 	sent     int // bytes of messages sent
 	maxServe int
 	hung     bool // its disk: chunks are written when it is not any more
+	// keeps: what was restored stays.
+	keeps bool
+	// outrun tells of a Ready that it is of no use, nil if all are.
+	outrun func(*Ready) bool
 }
 
 // A diskOf is a spool that outlives its process, and may fail.
@@ -209,11 +213,19 @@ func (w *world) collect(n *node) {
 			if n.run != run {
 				return
 			}
+			if n.outrun != nil && n.outrun(r) {
+				n.Renew(w.now, &n.out)
+				w.need(n.peer, r.Op+1, nil, n.donorsOf()...)
+				return
+			}
 			b, err := io.ReadAll(r.State)
 			if err == nil {
 				n.restored = b
 			}
 			n.Restored(w.now, err, &n.out)
+			if n.Keeps() && !n.keeps {
+				n.Stop(&n.out)
+			}
 			w.collect(n)
 		})
 	}
@@ -259,6 +271,13 @@ func (w *world) receive(from, to *node, b []byte) {
 		to.Target.Step(w.now, h, m, &to.out)
 	}
 	w.collect(to)
+}
+
+func (n *node) donorsOf() (peers []wire.Peer) {
+	for _, d := range n.donors {
+		peers = append(peers, d.peer)
+	}
+	return peers
 }
 
 // step does what happens next, and tells whether anything did before the end.

@@ -71,11 +71,13 @@ func (r *Replica) onTakeCheckpoint(h *wire.Header, m *wire.TakeCheckpoint, out *
 }
 
 // mayForget tells whether the oldest op of the log should go: the checkpoint stands for it, and the log
-// takes more than it should. Nothing goes while a log is frozen, so that who needs it for the new view
-// finds it whole.
+// takes more than it should, which is more while somebody fetches the state before that op. Nothing goes
+// while a log is frozen, so that who needs it for the new view finds it whole.
 func (r *Replica) mayForget() bool {
-	return r.status == wire.StatusNormal && r.log.bytes > r.keepBytes() && r.log.base < r.checkpointOp() &&
-		!(r.isPrimary() && r.log.base == r.primary.sent)
+	if r.status != wire.StatusNormal || r.log.base >= r.checkpointOp() || r.isPrimary() && r.log.base == r.primary.sent {
+		return false
+	}
+	return r.log.bytes > r.pinBytes() || r.log.bytes > r.keepBytes() && !r.isPinned()
 }
 
 // forget drops the oldest ops from the log, a few at a time.

@@ -45,6 +45,9 @@ type Replica struct {
 	lacks     wire.OpNumber // restore.go: others have no log up to it, and this replica needs it; 0: nothing
 	restoring bool          // the machine is being restored, and executes nothing
 	restored  *Restored     // the state that the machine has been restored to, until it may be adopted
+	outrun    wire.OpNumber // states up to it are of no use: the primary's log begins later
+	expected  expected      // pin.go: the state that is being brought
+	pins      [wire.MembersMax]pin
 }
 
 // peer is what is known of another replica, whatever the status of either.
@@ -117,7 +120,7 @@ func (r *Replica) handle(now time.Duration, h *wire.Header, m wire.Message, out 
 	case *wire.ViewChangeProgress:
 		return r.onViewChangeProgress(now, h, m)
 	case *wire.GetLog:
-		return r.onGetLog(h, m, out)
+		return r.onGetLog(now, h, m, out)
 	case *wire.Log:
 		return r.onLog(now, h, m, out)
 	case *wire.Form:
@@ -152,6 +155,7 @@ func (r *Replica) Tick(now time.Duration, out *Effects) {
 		}
 		r.onTimer(now, which, now-at, out)
 	}
+	r.unpin(now)
 	r.forget()
 	r.execute(out)
 	r.flush(now, out)
@@ -176,6 +180,8 @@ func (r *Replica) onTimer(now time.Duration, which timer, late time.Duration, ou
 		r.onFetchTimer(now, out)
 	case timerRecovery:
 		r.onRecoveryTimer(now, out)
+	case timerPin:
+		r.onPinTimer(now, out)
 	}
 }
 

@@ -48,7 +48,7 @@ func (r *Replica) NeedState() (NeedState, bool) {
 	if r.lacks == 0 && !r.restoring || r.restored != nil || r.status == wire.StatusHalted {
 		return NeedState{}, false
 	}
-	need := NeedState{MinOp: max(r.lacks, r.applied+1)}
+	need := NeedState{MinOp: max(r.lacks, r.replaced()+1, r.outrun)}
 	primary := r.primaryOf(r.view)
 	if r.status == wire.StatusRecovering {
 		primary = r.recovery.primary
@@ -64,6 +64,23 @@ func (r *Replica) NeedState() (NeedState, bool) {
 	return need, true
 }
 
+// replaced returns the op after which a state must be to be of use.
+func (r *Replica) replaced() wire.OpNumber {
+	if r.restoring {
+		return r.applied
+	}
+	return r.commit
+}
+
+// Follows tells whether the replica has executed all of which it knows that it is committed. Then it
+// will not need what a state is brought with once more.
+func (r *Replica) Follows() bool {
+	if r.status != wire.StatusNormal || r.applied < r.commit {
+		return false
+	}
+	return r.isPrimary() || 0 < r.backup.told && r.backup.told <= r.applied
+}
+
 // lack notes that a donor's log begins after op, where it was asked for less. That of others may begin
 // earlier. That theirs move on is no reason to want another state than the one that is on its way:
 // what is brought gets shorter every time.
@@ -77,16 +94,19 @@ func (r *Replica) lack(op wire.OpNumber, out *Effects) {
 }
 
 // BeginRestore tells that the state of a checkpoint is about to be read into the machine. It says
-// false if that is of no use, or no longer. Otherwise nothing is executed until Install. Where reading
-// fails the machine has no state: the replica needs one as before, and BeginRestore comes again.
+// false if that is of no use, or no longer; then NeedState says whether a later one is. Otherwise nothing
+// is executed until Install. Where reading fails the machine has no state: the replica needs one as
+// before, and BeginRestore comes again.
 func (r *Replica) BeginRestore(op wire.OpNumber) bool {
-	useful := op > r.applied
 	if r.birth.base.Op != 0 && r.lacks == 0 {
-		useful = r.birth.formed() && op == r.birth.base.Op
-	} else if !r.restoring {
-		useful = r.lacks != 0 && op > r.commit
+		if r.restored != nil || !r.birth.formed() || op != r.birth.base.Op {
+			return false
+		}
+	} else if r.restored != nil || r.lacks == 0 && !r.restoring || op <= r.replaced() {
+		return false
 	}
-	if r.restored != nil || !useful {
+	if r.expected.op == op && r.expected.tail > op {
+		r.outrun = r.expected.tail
 		return false
 	}
 	r.restoring = true

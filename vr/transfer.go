@@ -125,8 +125,8 @@ func (r *Replica) changeDonor() {
 //	(c) else those that are committed, which are the same everywhere and for ever.
 //
 // An answer without ops says where its sender's log begins, so that who is told that it begins too late
-// knows that it needs a state.
-func (r *Replica) onGetLog(h *wire.Header, m *wire.GetLog, out *Effects) Reason {
+// knows that it needs a state. Who asks for no ops wants to know that, and that they stay; see pin.go.
+func (r *Replica) onGetLog(now time.Duration, h *wire.Header, m *wire.GetLog, out *Effects) Reason {
 	if m.From == 0 {
 		return Malformed
 	}
@@ -138,13 +138,15 @@ func (r *Replica) onGetLog(h *wire.Header, m *wire.GetLog, out *Effects) Reason 
 	last = min(last, m.To)
 	if m.From <= r.log.base {
 		answer.First, last = r.log.base+1, 0
+	} else {
+		r.pin(now, h.From, m.From)
 	}
 	if m.From <= last {
 		answer.PrevChain = r.log.chain(m.From - 1)
 		answer.Entries = r.log.copy(answer.Entries, m.From, last, logChunkBytes)
 	}
 	out.send(r.header(), h.From, answer)
-	if m.From > last {
+	if m.From > last && m.From <= m.To {
 		return CannotGive
 	}
 	return 0
@@ -153,6 +155,9 @@ func (r *Replica) onGetLog(h *wire.Header, m *wire.GetLog, out *Effects) Reason 
 // onLog takes fetched ops: those of the log that was asked for, and committed ones of any.
 func (r *Replica) onLog(now time.Duration, h *wire.Header, m *wire.Log, out *Effects) Reason {
 	f := &r.fetch
+	if m.Entries.Len() == 0 && r.learnTail(h.From, m.First) {
+		return 0
+	}
 	if f.purpose == 0 {
 		return NotAwaited
 	}

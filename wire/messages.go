@@ -260,13 +260,13 @@ type Piece struct {
 }
 
 // TransferRefused answers what a source does not give: a chunk, or the manifest if Chunk is
-// NoChunk. Newest is the newest checkpoint that the sender has.
+// NoChunk. Prepares is the checkpoint that the sender writes out, if it refuses for that.
 type TransferRefused struct {
 	Op          OpNumber
 	Chunk       uint64
 	Why         TransferRefusal
 	RetryMillis uint64
-	Newest      OpNumber
+	Prepares    OpNumber
 }
 
 func (*Register) walk(*coder) {}
@@ -456,5 +456,5 @@ func (m *TransferRefused) walk(c *coder) {
 	number(c, &m.Chunk, "chunk", "number of the chunk, all ones if the manifest was asked for")
 	octet(c, &m.Why, TransferBusy, TransferFailed, "refused", "see the table of values")
 	number(c, &m.RetryMillis, "retry", "when to ask again, in ms from now")
-	number(c, &m.Newest, "newest", "op-number of the sender's newest checkpoint, 0 if it has none")
+	number(c, &m.Prepares, "prepares", "op-number of the checkpoint that is being prepared, 0 if none is")
 }

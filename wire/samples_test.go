@@ -53,7 +53,7 @@ var sampleMessages = []Message{
 	&Blocks{Op: 40, Chunk: 1, Blocks: []Block{{0x0102_0304_0506_0708, 1_100}, {0xf1f2_f3f4_f5f6_f7f8, 3_900}}},
 	&GetPiece{Op: 40, Chunk: 1, Runs: []Run{{0, 3}, {1_100, 2}}},
 	&Piece{Op: 40, Chunk: 1, Parts: Parts{}.Append(0, []byte("abc")).Append(1_100, []byte("de"))},
-	&TransferRefused{Op: 40, Chunk: NoChunk, Why: TransferPreparing, RetryMillis: 500, Newest: 40},
+	&TransferRefused{Op: 40, Chunk: NoChunk, Why: TransferPreparing, RetryMillis: 500, Prepares: 40},
 	&TakeCheckpoint{MinOp: 40},
 	&FetchBase{Base: 40, Chain: 0xcafe_d00d_0000_0028, Root: Digest{0x12, 15: 0x34}},
 }

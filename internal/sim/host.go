@@ -61,7 +61,13 @@ func withKeys(cfg stack.Config, keys []noise.Key) stack.Config {
 func newReplicaHost(w *World, cfg stack.Config) *hostProcess {
 	open := func() (stack.Spool, error) { return w.openSpool(), nil }
 	cfg.Spools = stack.Spools{Source: open, Target: open}
+	if w.states.logBytes > 0 {
+		cfg.LogBytes = w.states.logBytes
+	}
 	p := newHost(cfg)
+	if w.states.pieces > 0 {
+		p.machine.ballast = newBallast(w.states.pieces)
+	}
 	p.takes = w.jobTakes
 	return p
 }

@@ -18,6 +18,8 @@ func (w *World) jobTakes(j stack.Job) time.Duration {
 	switch {
 	case !j.IsLong():
 		return 0
+	case w.states.longJob > 0:
+		return w.states.longJob
 	case !w.faulty: // the faults are over
 		return travel[0]
 	}

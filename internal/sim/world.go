@@ -38,6 +38,14 @@ type World struct {
 	carries bool
 	// faulty: jobs take long; rots: some spools do not give back what was written to them.
 	faulty, rots bool
+	// states are what is unusual about replicas, for tests of their states.
+	states states
+}
+
+// A states is how large the logs and states of replicas are, and how long it takes to go through a state.
+type states struct {
+	logBytes, pieces int
+	longJob          time.Duration
 }
 
 // Stats counts what happened in a run.

@@ -135,19 +135,36 @@ func (h *Host) serveReplica(now time.Duration, out *Effects) {
 	if out.states.Ready != nil {
 		s.ready, out.states.Ready = out.states.Ready, nil
 	}
-	switch {
-	case s.ready == nil || h.replica.Hold(&out.protocol):
-	case h.replica.BeginRestore(s.ready.Op):
+	if s.ready != nil && !h.replica.Hold(&out.protocol) {
+		h.restore(now, out)
+	}
+	h.replica.Expect(now, s.target.Expected())
+}
+
+// restore has a state read that has been fetched, if that is of use.
+func (h *Host) restore(now time.Duration, out *Effects) {
+	s := &h.states
+	if h.replica.BeginRestore(s.ready.Op) {
 		out.states.Jobs = append(out.states.Jobs, &restoreJob{host: h, ready: s.ready})
 		s.ready = nil
-	default:
-		s.stop(out)
+		return
 	}
+	if _, lacks := h.replica.NeedState(); !lacks {
+		s.stop(out)
+		return
+	}
+	s.ready = nil
+	s.target.Renew(now, &out.states)
+	h.tellNeed(now, out)
 }
 
 // stop ends what the target does.
 func (s *transfer) stop(out *Effects) {
-	s.target.Stop(&out.states)
+	if s.ready != nil {
+		s.target.Drop(&out.states)
+	} else {
+		s.target.Stop(&out.states)
+	}
 	s.started, s.ready = false, nil
 }
 
@@ -155,6 +172,13 @@ func (s *transfer) stop(out *Effects) {
 func (h *Host) tellNeed(now time.Duration, out *Effects) {
 	s := &h.states
 	need, lacks := h.replica.NeedState()
+	if !lacks && s.target.Keeps() {
+		s.started = false
+		if h.replica.Follows() {
+			s.stop(out)
+		}
+		return
+	}
 	if s.started && (!lacks || need.Root != s.need.Root) {
 		s.stop(out)
 	}

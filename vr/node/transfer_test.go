@@ -127,7 +127,10 @@ func TestStateComesBack(t *testing.T) {
 			}
 		}
 	}
-	s.until("the transfers are over", func() bool { return s.nodes[1].Status().Transfer.Doing == "" })
+	s.until("the transfers are over, and nothing is left of them", func() bool {
+		left, err := os.ReadDir(s.spool)
+		return err == nil && len(left) == 0
+	})
 	for id, n := range s.nodes {
 		n.Close()
 		delete(s.nodes, id)

@@ -1,0 +1,158 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"vrnode/netem/link"
+	"vrnode/vr"
+	"vrnode/wire"
+)
+
+// A pursuit is a group under a steady load, one replica of which has fallen behind and is after the
+// others.
+type pursuit struct {
+	*Stage
+	t      *testing.T
+	states states
+	every  time.Duration // from one request to the next
+	next   time.Duration
+	number int
+	done   int
+	events map[vr.EventKind]int // of the replica that is behind
+	starts time.Duration        // of the longest time without a result
+	gap    time.Duration
+}
+
+// behind is the replica that falls behind; client is the site of the client.
+const behind, pursuitClient = 3, 4
+
+func newPursuit(t *testing.T, seed uint64, every time.Duration, of states) *pursuit {
+	p := &pursuit{t: t, states: of, every: every, events: map[vr.EventKind]int{}}
+	p.Stage = NewStage(StageConfig{
+		Replicas: 3, Clients: 1, Seed: seed,
+		OnEvent: func(replica int, e vr.Event) {
+			if replica == behind {
+				p.events[e.Kind]++
+			}
+		},
+		OnResult: func(int, wire.RequestNumber, wire.Outcome, string) {
+			p.done++
+			p.gap = max(p.gap, p.Now()-p.starts)
+			p.starts = p.Now()
+		},
+	})
+	p.w.states = of
+	for i := range 3 {
+		p.Kill(i + 1)
+		p.Start(i + 1)
+	}
+	p.Form()
+	p.until(time.Minute, "it is formed", func() bool { return len(p.w.record.formed) > 0 && p.Ask(1).Status == wire.StatusNormal })
+	return p
+}
+
+// command is as long as a piece of ballast, and hits any.
+func (p *pursuit) command() string {
+	p.number++
+	return fmt.Sprintf("add %s%d", strings.Repeat("0", pieceBytes-64), p.number)
+}
+
+// until lets time pass, with requests from time to time.
+func (p *pursuit) until(limit time.Duration, what string, so func() bool) {
+	p.t.Helper()
+	for end := p.Now() + limit; !so(); {
+		if p.Now() >= end {
+			p.t.Fatalf("not in %v: %s; %v, it went through %v", limit, what, p.describe(), p.events)
+		}
+		p.Step(min(p.next, end))
+		if p.Violation() != nil {
+			p.t.Fatal(p.Violation())
+		}
+		if p.Now() >= p.next {
+			p.Submit(pursuitClient, p.command())
+			p.next = p.Now() + p.every
+		}
+	}
+}
+
+func (p *pursuit) describe() string {
+	var all []string
+	for _, m := range p.w.record.members {
+		if m != nil {
+			all = append(all, fmt.Sprintf("%v %s", m.id, numbers(&m.now)))
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// log returns how much of the log takes memory, of the others at most.
+func (p *pursuit) log() int {
+	most := 0
+	for _, m := range p.w.record.members {
+		if m != nil && m.id != behind {
+			most = max(most, m.now.LogBytes)
+		}
+	}
+	return most
+}
+
+// caughtUp tells whether the replica that was behind is as far as the others were when it was asked
+// the first time.
+func (p *pursuit) caughtUp() func() bool {
+	goal := p.primary().Commit
+	return func() bool {
+		m := p.w.record.members[behind-1]
+		return m.now.Status == wire.StatusNormal && m.now.Applied >= goal && m.now.Applied+50 >= p.primary().Applied
+	}
+}
+
+// What is written while the state is moved and read is more than the others keep of their logs, whoever
+// needs it: a replica without memory, or one that was cut off. It comes back while the load goes on. In a
+// small state that takes what the others hold their logs for; a large one has to be followed by what has
+// changed, again and again.
+func TestTransferSlowerThanTheLogGrows(t *testing.T) {
+	for _, how := range []string{"lost", "alone"} {
+		for _, pieces := range []int{1000, 4000} {
+			t.Run(fmt.Sprintf("%s/%d", how, pieces), func(t *testing.T) {
+				of := states{logBytes: 256 << 10, pieces: pieces, longJob: 250 * time.Millisecond}
+				p := newPursuit(t, 1, 5*time.Millisecond, of)
+				p.slowLinks()
+				p.until(time.Minute, "the log is full", func() bool { return p.primary().LogBase > 100 })
+				if how == "lost" {
+					p.Kill(behind)
+					p.Start(behind)
+				} else {
+					p.w.net.isolate(p.Now(), behind-1)
+					p.until(time.Minute, "it is behind", func() bool { return p.primary().LogBase > p.w.record.members[behind-1].now.Op+2000 })
+					p.w.net.mend(p.Now())
+				}
+				p.gap, p.starts = 0, p.Now()
+				began, most, caught := p.Now(), 0, p.caughtUp()
+				p.until(30*time.Second, "it has caught up", func() bool { most = max(most, p.log()); return caught() })
+				t.Logf("took %v, log at most %d, longest silence %v, %v", p.Now()-began, most, p.gap, p.events)
+				if p.events[vr.EventStateInstalled] == 0 {
+					t.Error("it needed no state, which shows nothing")
+				}
+				if most > of.logBytes {
+					t.Errorf("a log of %d bytes", most)
+				}
+				if p.gap > 100*time.Millisecond {
+					t.Errorf("the others stood still for %v", p.gap)
+				}
+			})
+		}
+	}
+}
+
+// slowLinks makes the ways to the replica that is behind as slow as a state is long.
+func (p *pursuit) slowLinks() {
+	s := link.Settings{Delay: link.Delay{Mean: 100 * time.Microsecond}, Rate: link.Rate{Bits: 8_000_000, Queue: 64 << 10}}
+	for from := 1; from < behind; from++ {
+		p.Set(from, behind, s)
+	}
+}
+
+func (p *pursuit) primary() *vr.Status { return &p.w.record.members[0].now }

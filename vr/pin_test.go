@@ -1,0 +1,124 @@
+package vr
+
+import (
+	"testing"
+	"time"
+
+	"vrnode/wire"
+)
+
+// needy makes a group of three whose third replica has lost its memory, and lacks what the others have
+// forgotten.
+func needy(t *testing.T, bytes int) (g *group, r *Replica) {
+	g = smallLogs(t, 3, bytes)
+	for g.replicas[1].log.base == 0 {
+		g.submit(10)
+		g.run(3 * time.Millisecond)
+	}
+	g.start(3)
+	r = g.replicas[3]
+	for i := 0; r.lacks == 0; i++ {
+		if i == 100 {
+			t.Fatal("it lacks nothing")
+		}
+		g.run(10 * time.Millisecond)
+	}
+	return g, r
+}
+
+// The others keep the log from the state on that somebody waits for, as long as it says so and as their
+// memory lasts. Then they forget it, and the replica knows that the state is of no use before it reads it.
+func TestLogIsPinnedForAState(t *testing.T) {
+	const bound = 64 << 10
+	g, r := needy(t, bound)
+	op := g.replicas[2].Checkpoint().Op
+	r.Expect(g.now, op)
+	g.run(20 * time.Millisecond)
+	most := 0
+	for g.replicas[1].log.base <= op {
+		g.submit(10)
+		g.run(3 * time.Millisecond)
+		for _, id := range g.ids[:2] {
+			if b := g.replicas[id].log.bytes; g.replicas[id].log.base == op {
+				most = max(most, b)
+			}
+			if b := g.replicas[id].log.bytes; b > bound {
+				t.Fatalf("a log of %d bytes", b)
+			}
+		}
+		if b := g.replicas[1].log.bytes; g.replicas[1].log.base < op && b > g.replicas[1].keepBytes()+20*(loggedBytes+2) {
+			t.Fatalf("keeps %d bytes before it has to", b)
+		}
+	}
+	if most < bound*3/4 || most > bound*7/8+20*(loggedBytes+2) {
+		t.Errorf("held %d bytes of %d", most, bound)
+	}
+	g.submit(10)
+	g.run(pinInterval + 10*time.Millisecond) // asks once more
+	if g.replicas[1].log.bytes > g.replicas[1].keepBytes() {
+		t.Errorf("still keeps %d bytes, of use to nobody", g.replicas[1].log.bytes)
+	}
+	if r.BeginRestore(op) {
+		t.Error("reads a state that the log does not follow any more")
+	}
+	need, lacks := r.NeedState()
+	if !lacks || need.MinOp <= op || need.MinOp > g.replicas[1].log.base {
+		t.Errorf("needs %+v, the others have a log from %d", need, g.replicas[1].log.base)
+	}
+	r.Expect(g.now, g.replicas[2].Checkpoint().Op)
+	g.run(10 * time.Millisecond)
+	if !g.carry(2, 3) {
+		t.Fatal("does not want the newer one")
+	}
+	r.Expect(g.now, 0)
+	g.run(2 * time.Second)
+	g.wantApplied(len(g.results))
+}
+
+// Who waits for a state and is not heard any more is not waited for.
+func TestPinEnds(t *testing.T) {
+	const bound = 64 << 10
+	g, r := needy(t, bound)
+	op := g.replicas[2].Checkpoint().Op
+	r.Expect(g.now, op)
+	g.run(20 * time.Millisecond)
+	for g.replicas[1].log.base < op || g.replicas[1].log.bytes < bound*5/8 {
+		g.submit(10)
+		g.run(3 * time.Millisecond)
+	}
+	g.replicas[3] = nil
+	g.run(pinTime - 2*pinInterval)
+	if r := g.replicas[1]; r.log.base != op {
+		t.Errorf("forgot it at once: %+v", r.Status())
+	}
+	g.run(2 * pinInterval)
+	if r := g.replicas[1]; r.log.base == op || r.log.bytes > r.keepBytes() {
+		t.Errorf("keeps it for ever: %+v", r.Status())
+	}
+}
+
+// Only the primary's log counts: where that of another one begins, and what was asked before the state
+// was known, says nothing about it.
+func TestTailIsThePrimarys(t *testing.T) {
+	g, r := needy(t, 64<<10)
+	op := g.replicas[2].Checkpoint().Op
+	r.Expect(g.now, op)
+	say := func(from wire.Peer, first wire.OpNumber, want Reason) {
+		t.Helper()
+		if why := g.tell(3, g.from(from), &wire.Log{First: first, Commit: first + 10}); why != want {
+			t.Errorf("%v, want %v", why, want)
+		}
+	}
+	say(2, op+5, NotAwaited)
+	if r.expected.tail != 0 {
+		t.Error("believes a backup")
+	}
+	say(1, op+5, NotAwaited)
+	if r.expected.tail != op+4 {
+		t.Errorf("the log begins after %d", r.expected.tail)
+	}
+	say(1, op+1, 0)
+	if r.expected.tail != 0 || !r.BeginRestore(op) {
+		t.Error("the log goes back far enough, and the state is not wanted")
+	}
+}
