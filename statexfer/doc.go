@@ -96,7 +96,7 @@
 // and the others to the target, and sends Messages with the replica's header; From is filled in. It
 // runs each of Jobs once, off the thread of the protocol, long ones beside the others, and calls Done
 // in that thread. It restores a Ready likewise, and calls Target.Restored with the outcome. It tells
-// the source of each checkpoint by Offer, and the target of a need by Start, and by Stop that it is
+// the source of each checkpoint by Offer, and by Withdraw before its state is replaced, and the target of a need by Start, and by Stop that it is
 // over. Both machines want a Tick at their Deadline.
 //
 // # Reading order

@@ -77,6 +77,10 @@ func (s *Source) Offer(c Checkpoint) {
 	s.newest = c
 }
 
+// Withdraw tells that the replica's state is about to be replaced, and the newest checkpoint must be let
+// go of. What is written out is given on.
+func (s *Source) Withdraw() { s.newest = Checkpoint{} }
+
 // Prepare writes the newest checkpoint out before anybody has asked for it.
 func (s *Source) Prepare(now time.Duration, out *Effects) {
 	if s.choose(&wire.GetManifest{Op: s.newest.Op}) == nil {

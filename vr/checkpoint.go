@@ -40,8 +40,21 @@ func (r *Replica) keepBytes() int { return r.cfg.LogBytes / 2 }
 // forgotten.
 func (r *Replica) logIsFull() bool { return r.log.bytes >= r.cfg.LogBytes }
 
-// Checkpoint returns the newest checkpoint, or nil if there is none yet.
-func (r *Replica) Checkpoint() *Checkpoint { return r.checkpoint }
+// Checkpoint returns the newest checkpoint, or nil if there is none yet, or while the state is being
+// replaced by another.
+func (r *Replica) Checkpoint() *Checkpoint {
+	if r.checkpoint == nil || r.checkpoint.state == nil {
+		return nil
+	}
+	return r.checkpoint
+}
+
+// letGo lets go of the state of the newest checkpoint. Only its op is still of use.
+func (r *Replica) letGo() {
+	if c := r.checkpoint; c != nil {
+		r.checkpoint = &Checkpoint{Op: c.Op}
+	}
+}
 
 // takeCheckpoint takes a checkpoint of what is executed.
 func (r *Replica) takeCheckpoint(out *Effects) {

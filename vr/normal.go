@@ -312,8 +312,20 @@ func (r *Replica) extend(m *wire.Prepare, out *Effects) bool {
 	return true
 }
 
+// complete returns up to where this replica has all ops of its view, as a state or in its log: nowhere,
+// while the state is being replaced.
+func (r *Replica) complete() wire.OpNumber {
+	if r.restoring {
+		return 0
+	}
+	return r.log.head
+}
+
 // acknowledge tells the primary how far the log is complete in this view.
 func (r *Replica) acknowledge(out *Effects) {
+	if r.restoring {
+		return
+	}
 	m := out.prepareOKs.Take()
 	m.Op = r.log.head
 	out.send(r.header(), r.primaryOf(r.view), m)
@@ -444,7 +456,7 @@ func (r *Replica) onCommit(now time.Duration, h *wire.Header, m *wire.Commit, ou
 		r.askLog(now, m.Commit, out)
 	}
 	ack := out.commitAcks.Take()
-	ack.Seq, ack.Op = m.Seq, r.log.head
+	ack.Seq, ack.Op = m.Seq, r.complete()
 	out.send(r.header(), h.From, ack)
 	return 0
 }

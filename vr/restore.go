@@ -23,8 +23,9 @@ import (
 //	ReadCheckpoint    anywhere, for as long as it takes; if it fails, all again
 //	Install           the state takes the place of the log up to it
 //
-// Meanwhile the replica does what it can do without: it acknowledges nothing that it does not hold,
-// and a recovering one stays without memory until it has all of it.
+// Meanwhile the replica does what it can do without. From BeginRestore to Install it has no state, so that
+// its log begins nowhere: it takes ops but acknowledges none. A recovering one stays without memory until
+// it has all of it.
 
 // NeedState says that a replica can not go on without a state.
 type NeedState struct {
@@ -96,7 +97,8 @@ func (r *Replica) lack(op wire.OpNumber, out *Effects) {
 // BeginRestore tells that the state of a checkpoint is about to be read into the machine. It says
 // false if that is of no use, or no longer; then NeedState says whether a later one is. Otherwise nothing
 // is executed until Install. Where reading fails the machine has no state: the replica needs one as
-// before, and BeginRestore comes again.
+// before, and BeginRestore comes again. The checkpoint of what it has had is let go of before, and so
+// must be by who else has it: no memory has room for two states.
 func (r *Replica) BeginRestore(op wire.OpNumber) bool {
 	if r.birth.base.Op != 0 && r.lacks == 0 {
 		if r.restored != nil || !r.birth.formed() || op != r.birth.base.Op {
@@ -110,6 +112,7 @@ func (r *Replica) BeginRestore(op wire.OpNumber) bool {
 		return false
 	}
 	r.restoring = true
+	r.letGo()
 	return true
 }
 

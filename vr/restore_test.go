@@ -1,7 +1,10 @@
 package vr
 
 import (
+	"runtime"
 	"testing"
+	"time"
+	"weak"
 
 	"vrnode/wire"
 )
@@ -77,5 +80,54 @@ func TestPrepareBringsWhatIsLacked(t *testing.T) {
 	tell(1, &wire.Prepare{First: 1, Commit: 1, Entries: entries}, 0)
 	if need, lacks := r.NeedState(); lacks {
 		t.Errorf("has all there is, and needs %+v", need)
+	}
+}
+
+// A backup whose state is being replaced takes ops, and says that it lives. It acknowledges nothing: what
+// is below the base of its log it has not any more.
+func TestNothingIsAcknowledgedWithoutAState(t *testing.T) {
+	g := smallLogs(t, 3, 8<<10)
+	for range 20 {
+		g.submit(7)
+		g.run(3 * time.Millisecond)
+	}
+	g.run(20 * time.Millisecond)
+	r := g.replicas[3]
+	old := weak.Make(r.Checkpoint())
+	r.lacks = 1 // as if a heartbeat of long ago had told that there is something
+	op := r.applied + 1
+	if !r.BeginRestore(op) {
+		t.Fatal("the state is of no use")
+	}
+	if runtime.GC(); old.Value() != nil || r.Checkpoint() != nil {
+		t.Error("holds the state that it is about to replace")
+	}
+	if s := r.Status(); s.Checkpoint == 0 || s.Checkpoint < s.LogBase {
+		t.Errorf("has forgotten where its checkpoint was: %+v", s)
+	}
+	var out Effects
+	tell := func(m wire.Message) (answers []wire.Message) {
+		h := g.from(1)
+		out.Reset()
+		r.Step(g.now, &h, m, &out)
+		for _, e := range out.Messages {
+			answers = append(answers, e.Message)
+		}
+		return answers
+	}
+	entry := wire.Entry{Kind: wire.EntryRegister, Client: wire.ClientPeer(7<<16, 0)}
+	chain, head := r.log.chain(r.log.head), r.log.head
+	next, _ := chain.Next(&entry, nil)
+	prepare := &wire.Prepare{First: head + 1, PrevChain: chain, Commit: head, Entries: wire.Entries{}.Append(&entry)}
+	if answers := tell(prepare); len(answers) > 0 || r.log.head != head+1 {
+		t.Errorf("answers %v, has %d ops", answers, r.log.head)
+	}
+	if answers := tell(&wire.Commit{Seq: 1 << 20, Commit: head + 1, CommitChain: next}); len(answers) != 1 || answers[0].(*wire.CommitAck).Op != 0 {
+		t.Errorf("answers %v", answers)
+	}
+	out.Reset()
+	r.Install(g.now, &Restored{op: op, chain: next, sessions: newSessions()}, &out)
+	if len(out.Messages) != 1 || out.Messages[0].Message.(*wire.PrepareOK).Op != head+1 {
+		t.Errorf("sends %v", out.Messages)
 	}
 }

@@ -2,9 +2,11 @@ package sim
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"vrnode/netem/link"
 	"vrnode/vr"
@@ -24,6 +26,7 @@ type pursuit struct {
 	events map[vr.EventKind]int // of the replica that is behind
 	starts time.Duration        // of the longest time without a result
 	gap    time.Duration
+	old    weak.Pointer[vr.Checkpoint]
 }
 
 // behind is the replica that falls behind; client is the site of the client.
@@ -131,6 +134,10 @@ func TestTransferSlowerThanTheLogGrows(t *testing.T) {
 				}
 				p.gap, p.starts = 0, p.Now()
 				began, most, caught := p.Now(), 0, p.caughtUp()
+				p.until(30*time.Second, "it reads a state", p.readsAState)
+				if runtime.GC(); p.old.Value() != nil {
+					t.Error("it holds the state that it is about to replace")
+				}
 				p.until(30*time.Second, "it has caught up", func() bool { most = max(most, p.log()); return caught() })
 				t.Logf("took %v, log at most %d, longest silence %v, %v", p.Now()-began, most, p.gap, p.events)
 				if p.events[vr.EventStateInstalled] == 0 {
@@ -145,6 +152,16 @@ func TestTransferSlowerThanTheLogGrows(t *testing.T) {
 			})
 		}
 	}
+}
+
+// readsAState tells whether the replica that is behind is about to replace its state, and remembers the
+// checkpoint that it had before.
+func (p *pursuit) readsAState() bool {
+	r, _ := p.w.sites[behind-1].process.replica()
+	if c := r.Checkpoint(); c != nil {
+		p.old = weak.Make(c)
+	}
+	return r.Status().Restoring
 }
 
 // slowLinks makes the ways to the replica that is behind as slow as a state is long.

@@ -145,6 +145,7 @@ func (h *Host) serveReplica(now time.Duration, out *Effects) {
 func (h *Host) restore(now time.Duration, out *Effects) {
 	s := &h.states
 	if h.replica.BeginRestore(s.ready.Op) {
+		s.source.Withdraw()
 		out.states.Jobs = append(out.states.Jobs, &restoreJob{host: h, ready: s.ready})
 		s.ready = nil
 		return
