@@ -212,7 +212,7 @@ func TestPieceAllocates(t *testing.T) {
 // A target that has warmed up allocates next to nothing for a piece.
 func TestTargetAllocates(t *testing.T) {
 	b := newBench(t, newTable(1, 12_000, 1000))
-	target := NewTarget(TargetConfig{Self: 2, Open: func() (Spool, error) { return &Memory{slots: make([][]byte, 0, 1000)}, nil }})
+	target := NewTarget(TargetConfig{Self: 2, Open: func(wire.ClusterID) (Spool, error) { return &Memory{slots: make([][]byte, 0, 1000)}, nil }})
 	var out Effects
 	target.Start(0, Need{Donors: []wire.Peer{1}}, &out)
 	var before, after runtime.MemStats
@@ -285,7 +285,7 @@ func TestManifestOfParts(t *testing.T) {
 		{"a chunk less", func(p *wire.Manifest) { p.Chunks = p.Chunks[1:] }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			target := NewTarget(TargetConfig{Self: 2, Open: func() (Spool, error) { return &Memory{}, nil }})
+			target := NewTarget(TargetConfig{Self: 2, Open: func(wire.ClusterID) (Spool, error) { return &Memory{}, nil }})
 			var out Effects
 			target.Start(0, Need{MinOp: 5, Donors: []wire.Peer{1}}, &out)
 			for part := uint64(0); part < parts(uint64(len(m.Chunks))) && target.meter.wrong == 0; part++ {
@@ -307,7 +307,7 @@ func TestManifestOfParts(t *testing.T) {
 }
 
 func TestTargetIgnores(t *testing.T) {
-	target := NewTarget(TargetConfig{Self: 2, Open: func() (Spool, error) { return &Memory{}, nil }})
+	target := NewTarget(TargetConfig{Self: 2, Open: func(wire.ClusterID) (Spool, error) { return &Memory{}, nil }})
 	var out Effects
 	say := func(from wire.Peer, m wire.Message, want Reason) {
 		t.Helper()
@@ -351,7 +351,7 @@ func TestReserve(t *testing.T) {
 		{"gives no chunk", gives, 2 * patienceTimes * usualFirst}, // one may have been lost
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			target := NewTarget(TargetConfig{Self: 2, Open: func() (Spool, error) { return &Memory{}, nil }})
+			target := NewTarget(TargetConfig{Self: 2, Open: func(wire.ClusterID) (Spool, error) { return &Memory{}, nil }})
 			var out Effects
 			target.Start(0, Need{MinOp: 5, Donors: []wire.Peer{3, 1}, Reserve: 1}, &out)
 			for now := time.Duration(0); now <= reserveJoins; {
@@ -395,7 +395,7 @@ func TestJobsInOtherThreads(t *testing.T) {
 	state := newTable(1, 5000, 1000)
 	source := NewSource(SourceConfig{Self: 1, Open: func() (Spool, error) { return newLocked(), nil }})
 	source.Offer(checkpoint(10, state))
-	target := NewTarget(TargetConfig{Self: 2, Open: func() (Spool, error) { return newLocked(), nil }})
+	target := NewTarget(TargetConfig{Self: 2, Open: func(wire.ClusterID) (Spool, error) { return newLocked(), nil }})
 	todo, finished := make(chan Job), make(chan Job)
 	defer close(todo)
 	for range 3 {

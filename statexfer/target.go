@@ -12,13 +12,15 @@ import (
 // TargetConfig is what a Target must be told.
 type TargetConfig struct {
 	Self wire.Peer
-	// Open opens the spool for what is fetched: that of the last run if it is still there, else an
-	// empty one. It is called by jobs.
-	Open func() (Spool, error)
+	// Open opens the spool for what is fetched of the state of a group: that of the last run if it is
+	// still there, else an empty one. It is called by jobs.
+	Open func(group wire.ClusterID) (Spool, error)
 }
 
 // A Need is what a replica lacks.
 type Need struct {
+	// Group is that of the replica.
+	Group wire.ClusterID
 	// MinOp is the least op-number of a checkpoint that helps.
 	MinOp wire.OpNumber
 	// Root is that of the manifest that is wanted, zero if any will do.
@@ -107,7 +109,7 @@ func NewTarget(cfg TargetConfig) *Target { return &Target{cfg: cfg} }
 // Ignored returns how many messages were ignored for a reason.
 func (t *Target) Ignored(r Reason) uint64 { return t.ignored[r] }
 
-// Start tells what the replica needs, at first or now. Old counts only at first. While a
+// Start tells what the replica needs, at first or now. Group and Old count only at first. While a
 // checkpoint is being restored, or the spool of the last transfer closed, it has no effect until
 // that is over: then it is for the caller to see whether the need is still there.
 func (t *Target) Start(now time.Duration, need Need, out *Effects) {
@@ -115,7 +117,7 @@ func (t *Target) Start(now time.Duration, need Need, out *Effects) {
 	t.need.MinOp, t.need.Root, t.need.Donors = need.MinOp, need.Root, append(t.need.Donors[:0], need.Donors...)
 	t.need.Reserve = need.Reserve
 	if t.phase == PhaseIdle {
-		t.need.Old = need.Old
+		t.need.Group, t.need.Old = need.Group, need.Old
 		t.choosing, t.heard, t.meter, t.began = true, now, meter{}, now
 		t.donors = nil
 		t.phase = PhaseChecking
@@ -187,7 +189,8 @@ func (t *Target) check(out *Effects) {
 	if t.has != nil {
 		j.spool, t.has = t.has.spool, nil
 	} else {
-		j.open = t.cfg.Open
+		group := t.need.Group
+		j.open = func() (Spool, error) { return t.cfg.Open(group) }
 	}
 	t.need.Old, t.whole = nil, nil
 	t.pending++

@@ -147,7 +147,7 @@ func (n *node) start() {
 	n.runs++
 	n.run = n.runs
 	n.Source = NewSource(SourceConfig{Self: n.peer, Open: func() (Spool, error) { return &Memory{}, nil }})
-	n.Target = NewTarget(TargetConfig{Self: n.peer, Open: func() (Spool, error) {
+	n.Target = NewTarget(TargetConfig{Self: n.peer, Open: func(wire.ClusterID) (Spool, error) {
 		if n.disk == nil || n.disk.closed {
 			n.disk = &diskOf{}
 		}

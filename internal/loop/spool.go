@@ -42,13 +42,13 @@ func (s *spools) source() (stack.Spool, error) {
 	return s.opened(f, path)
 }
 
-// target opens the file of the last run, if there is a directory for it. A program outside the group has no
-// last run.
-func (s *spools) target() (stack.Spool, error) {
+// target opens the file of the last run in that group, if there is a directory for it. Replicas of other
+// groups may have the same directory. A program outside the group has no last run.
+func (s *spools) target(group wire.ClusterID) (stack.Spool, error) {
 	if s.dir == "" || s.self.IsClient() {
 		return s.source()
 	}
-	path := filepath.Join(s.dir, fmt.Sprintf("vrnode-%v.spool", s.self))
+	path := filepath.Join(s.dir, fmt.Sprintf("vrnode-%v-%v.spool", group, s.self))
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err

@@ -59,8 +59,10 @@ func withKeys(cfg stack.Config, keys []noise.Key) stack.Config {
 
 // newReplicaHost returns a host of a replica in a World.
 func newReplicaHost(w *World, cfg stack.Config) *hostProcess {
-	open := func() (stack.Spool, error) { return w.openSpool(), nil }
-	cfg.Spools = stack.Spools{Source: open, Target: open}
+	cfg.Spools = stack.Spools{
+		Source: func() (stack.Spool, error) { return w.openSpool(), nil },
+		Target: func(wire.ClusterID) (stack.Spool, error) { return w.openSpool(), nil },
+	}
 	if w.states.logBytes > 0 {
 		cfg.LogBytes = w.states.logBytes
 	}
@@ -91,8 +93,7 @@ func newOperatorHost(cfg stack.Config, cluster wire.ClusterID) *hostProcess {
 
 // newRestoringHost returns one that gives them a state first.
 func newRestoringHost(w *World, cfg stack.Config, cluster wire.ClusterID, c statexfer.Checkpoint) *hostProcess {
-	open := func() (stack.Spool, error) { return new(statexfer.Memory), nil }
-	cfg.Spools = stack.Spools{Source: open, Target: open}
+	cfg.Spools.Source = func() (stack.Spool, error) { return new(statexfer.Memory), nil }
 	p := newOperatorHost(cfg, cluster)
 	p.forming.restoring, p.takes = &restoring{checkpoint: c}, w.jobTakes
 	return p

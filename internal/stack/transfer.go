@@ -24,9 +24,10 @@ type Spool = statexfer.Spool
 
 // Spools say where states are kept while they are moved. All functions are called by jobs.
 type Spools struct {
-	// Source opens an empty spool for a state that is given, Target one for a state that is fetched:
-	// that of the last run if it is still there.
-	Source, Target func() (Spool, error)
+	// Source opens an empty spool for a state that is given.
+	Source func() (Spool, error)
+	// Target opens one for a state of a group that is fetched: that of the last run if it is still there.
+	Target func(group wire.ClusterID) (Spool, error)
 	// Ahead, if there is one, returns what reads so many bytes from r, to be closed by its user. It may
 	// read ahead of him.
 	Ahead func(r io.Reader, bytes uint64) io.ReadCloser
@@ -187,7 +188,9 @@ func (h *Host) tellNeed(now time.Duration, out *Effects) {
 		return
 	}
 	s.started, s.need = true, need
-	told := statexfer.Need{MinOp: need.MinOp, Root: need.Root, Donors: need.Donors, Reserve: need.Reserve}
+	told := statexfer.Need{
+		Group: h.replica.Header().Cluster, MinOp: need.MinOp, Root: need.Root, Donors: need.Donors, Reserve: need.Reserve,
+	}
 	if c := h.replica.Checkpoint(); c != nil {
 		told.Old = c
 	}
