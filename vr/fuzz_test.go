@@ -156,7 +156,7 @@ func emptyMessage(kind wire.Kind) wire.Message {
 		&wire.Prepare{}, &wire.PrepareOK{}, &wire.Commit{}, &wire.CommitAck{}, &wire.StartViewChange{},
 		&wire.JoinView{}, &wire.DoViewChange{}, &wire.StartView{}, &wire.GetView{}, &wire.ViewChangeProgress{},
 		&wire.GetLog{}, &wire.Log{}, &wire.Form{}, &wire.Recovery{}, &wire.RecoveryResponse{},
-		&wire.RecoveringToo{}, &wire.StaleIncarnation{}, &wire.Probe{}, &wire.ProbeReply{Status: wire.StatusRecovering},
+		&wire.RecoveringToo{}, &wire.StaleIncarnation{}, &wire.Probe{}, &wire.ProbeReply{Status: wire.StatusRecovering, Transfer: wire.TransferReport{Phase: wire.TransferIdle}},
 	} {
 		if m.Kind() == kind {
 			return m

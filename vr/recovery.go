@@ -250,6 +250,8 @@ func (r *Replica) report(now time.Duration, to wire.Peer, seq uint64, out *Effec
 		Seq: seq, Status: r.status, LastNormal: r.lastNormal, Op: r.log.head, Commit: r.commit,
 		Applied: r.applied, GroupLost: r.groupLost, Members: r.members,
 		ClientCount: uint64(len(r.sessions.byClient)),
+		LogBase:     r.log.base, Checkpoint: r.checkpointOp(),
+		Transfer: wire.TransferReport{Phase: wire.TransferIdle}, // whoever moves states knows better
 	}
 	if r.birth.held {
 		m.Held = r.birth.base.Root

@@ -68,6 +68,29 @@ var transferRefusalNames = [...]string{
 
 func (r TransferRefusal) String() string { return name(transferRefusalNames[:], int(r), "refusal") }
 
+// TransferPhase is what a replica does to fetch a state.
+type TransferPhase uint8
+
+const (
+	// TransferIdle: it needs none.
+	TransferIdle TransferPhase = iota + 1
+	// TransferChecking: it finds out what it has.
+	TransferChecking
+	// TransferFetching: it fetches one, or looks for one.
+	TransferFetching
+	// TransferRestoring: it has all of it and reads it.
+	TransferRestoring
+	// TransferResting: something failed, and it rests before it tries again.
+	TransferResting
+)
+
+var transferPhaseNames = [...]string{
+	TransferIdle: "idle", TransferChecking: "checking", TransferFetching: "fetching", TransferRestoring: "restoring",
+	TransferResting: "failed",
+}
+
+func (p TransferPhase) String() string { return name(transferPhaseNames[:], int(p), "phase") }
+
 // Parts is a list of runs with their bytes, in wire form: a four-byte offset, a four-byte length and
 // the bytes, for each.
 type Parts struct {

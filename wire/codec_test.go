@@ -73,6 +73,9 @@ func fill(t *rapid.T, v reflect.Value) {
 	case *TransferRefusal:
 		*p = TransferRefusal(rapid.IntRange(int(TransferBusy), int(TransferFailed)).Draw(t, "refusal"))
 		return
+	case *TransferPhase:
+		*p = TransferPhase(rapid.IntRange(int(TransferIdle), int(TransferResting)).Draw(t, "phase"))
+		return
 	case *Parts:
 		for range rapid.IntRange(0, 3).Draw(t, "parts") {
 			*p = p.Append(rapid.Uint32().Draw(t, "offset"), body(t))
@@ -212,6 +215,7 @@ func badMessages() []badMessage {
 		{"refusal for an unknown reason", encode(&Refused{Why: RefusalWrongCluster + 1}), ErrFields},
 		{"status 0", encode(&ProbeReply{}), ErrFields},
 		{"status above the highest", encode(&ProbeReply{Status: StatusHalted + 1}), ErrFields},
+		{"phase above the highest", encode(&ProbeReply{Status: StatusHalted, Transfer: TransferReport{Phase: TransferResting + 1}}), ErrFields},
 		{"flag 2", with(encode(&RecoveryResponse{}), headerSize+8, 2), ErrFields},
 		{"more commands than there are", counted(encode(&Request{}), 1), ErrFields},
 		{"fewer commands than there are", counted(encode(&Request{Commands: Commands{}.Append(nil)}), 0, 4), ErrFields},
@@ -260,7 +264,7 @@ func boundMessages() map[string]Message {
 	long := make([]byte, CommandMax)
 	return map[string]Message{
 		"members":  &RecoveryResponse{Members: make([]Member, MembersMax), CrashVector: make([]Member, MembersMax)},
-		"reports":  &ProbeReply{Status: StatusHalted, Peers: make([]PeerReport, MembersMax)},
+		"reports":  &ProbeReply{Status: StatusHalted, Peers: make([]PeerReport, MembersMax), Transfer: TransferReport{Phase: TransferIdle}},
 		"command":  &Request{Commands: Commands{}.Append(long)},
 		"result":   &Reply{Results: Results{}.Append(OutcomeGap, long)},
 		"entry":    &Log{Entries: Entries{}.Append(&Entry{Kind: EntryRegister, Body: long})},

@@ -186,6 +186,24 @@ type ProbeReply struct {
 	ClientCount uint64
 	// Held is the root of the state that a replica without memory holds for a new group, or zero.
 	Held Digest
+	// LogBase is the op up to which the log has forgotten its ops, Checkpoint that of the newest checkpoint.
+	LogBase, Checkpoint OpNumber
+	// Transfer is how far the replica is with fetching a state.
+	Transfer TransferReport
+}
+
+// A TransferReport is how far a replica is with fetching a state. All else is zero while it is idle.
+type TransferReport struct {
+	Phase TransferPhase
+	// Op is that of the checkpoint, 0 if it is not chosen yet.
+	Op OpNumber
+	// Total are its bytes, Have those that are there, Moved those that were sent for it and for those before.
+	Total, Have, Moved uint64
+	// Rate is how many bytes per second become available, and LeftMillis how many ms the rest will take;
+	// all ones if that is not known.
+	Rate, LeftMillis uint64
+	// Sources counts the replicas that it comes from.
+	Sources uint64
 }
 
 // A PeerReport is what a replica knows of another one.
@@ -408,6 +426,17 @@ func (m *ProbeReply) walk(c *coder) {
 	c.reports(&m.Peers, "peers", "what the sender knows of the other members")
 	number(c, &m.ClientCount, "clients", "open client sessions")
 	c.digest(&m.Held, "held", "root of the state that is held for a new group, zero if there is none")
+	number(c, &m.LogBase, "base", "the log has forgotten the ops up to it")
+	number(c, &m.Checkpoint, "checkpoint", "op-number of the newest checkpoint, 0 if there is none")
+	t := &m.Transfer
+	octet(c, &t.Phase, TransferIdle, TransferResting, "phase", "what it does to fetch a state, see the table of values")
+	number(c, &t.Op, "state", "op-number of that state, 0 if it is not chosen yet")
+	number(c, &t.Total, "total", "bytes of the state")
+	number(c, &t.Have, "have", "those of them that are there")
+	number(c, &t.Moved, "moved", "bytes that were sent for it")
+	number(c, &t.Rate, "rate", "bytes per second that become available")
+	number(c, &t.LeftMillis, "left", "how long the rest takes, in ms; all ones if that is not known")
+	number(c, &t.Sources, "sources", "how many replicas it comes from")
 }
 
 func (m *GetManifest) walk(c *coder) {

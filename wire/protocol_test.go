@@ -87,6 +87,7 @@ func valuesTable() string {
 		{"`outcome` of a result", outcomeNames[:]},
 		{"`why` of a Refused", refusalNames[:]},
 		{"`status` of a ProbeReply", statusNames[:]},
+		{"`phase` of a ProbeReply", transferPhaseNames[:]},
 		{"`refused` of a TransferRefused", transferRefusalNames[:]},
 	} {
 		var meanings []string

@@ -159,14 +159,27 @@ func messageVector(t *testing.T, name string, b []byte) object {
 
 // fieldsOf writes a struct under the names of its layout, which has the same order.
 func fieldsOf(t *testing.T, layout []Field, v reflect.Value) object {
-	if len(layout) != v.NumField() {
-		t.Fatalf("%v has %d fields, its layout %d", v.Type(), v.NumField(), len(layout))
+	fields := flat(v)
+	if len(layout) != len(fields) {
+		t.Fatalf("%v has %d fields, its layout %d", v.Type(), len(fields), len(layout))
 	}
 	o := object{}
 	for i, f := range layout {
-		o = append(o, member{f.Name, plain(t, v.Field(i))})
+		o = append(o, member{f.Name, plain(t, fields[i])})
 	}
 	return o
+}
+
+// flat returns the fields of a struct, those of a report in it one by one.
+func flat(v reflect.Value) (fields []reflect.Value) {
+	for _, field := range v.Fields() {
+		if _, is := field.Interface().(TransferReport); is {
+			fields = append(fields, flat(field)...)
+		} else {
+			fields = append(fields, field)
+		}
+	}
+	return fields
 }
 
 // plain turns a field into what JSON can hold.

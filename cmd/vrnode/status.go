@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -27,7 +28,9 @@ func newStatus() *cobra.Command {
 how many more failures it tolerates.
 
 The round-trip time, the lag and the time since a replica was heard are those that the primary
-sees. Lag is the number of ops that the replica has not acknowledged.
+sees. Lag is the number of ops that the replica has not acknowledged. A replica's log has the ops after
+its base; a checkpoint of the state stands for those before. How far a replica is with fetching the state
+of the others is said below the table.
 
 Exit code 3: the group does not serve.`,
 		Example: `  vrnode status --peers 1=10.0.0.1:7000,2=10.0.0.2:7000,3=10.0.0.3:7000 --key-file group.key
@@ -98,9 +101,59 @@ type replicaStatus struct {
 	Op          wire.OpNumber   `json:"op"`
 	Commit      wire.OpNumber   `json:"commit"`
 	Applied     wire.OpNumber   `json:"applied"`
+	LogBase     wire.OpNumber   `json:"log_base"`   // the log has forgotten the ops up to it
+	Checkpoint  wire.OpNumber   `json:"checkpoint"` // the op of the newest
+	Transfer    *transferStatus `json:"transfer,omitempty"`
 	Incarnation string          `json:"incarnation,omitempty"` // a string: it has more than 53 bits
 	Clients     uint64          `json:"clients"`
 	Peers       []peerStatus    `json:"peers,omitempty"`
+}
+
+// transferStatus is how far a replica is with fetching a state from the others.
+type transferStatus struct {
+	Phase      string        `json:"phase"` // checking, fetching, restoring, failed
+	Op         wire.OpNumber `json:"op"`
+	Percent    int           `json:"percent"`
+	TotalBytes uint64        `json:"total_bytes"`
+	HaveBytes  uint64        `json:"have_bytes"`
+	MovedBytes uint64        `json:"moved_bytes"`
+	Rate       uint64        `json:"bytes_per_second"`
+	LeftMillis *uint64       `json:"left_ms,omitempty"` // not known if it is missing
+	Sources    uint64        `json:"sources"`
+}
+
+func newTransferStatus(r *wire.TransferReport) *transferStatus {
+	if r.Phase == wire.TransferIdle {
+		return nil
+	}
+	s := &transferStatus{
+		Phase: r.Phase.String(), Op: r.Op, TotalBytes: r.Total, HaveBytes: r.Have, MovedBytes: r.Moved, Rate: r.Rate, Sources: r.Sources,
+	}
+	if r.Total > 0 {
+		s.Percent = int(100 * (float64(min(r.Have, r.Total)) / float64(r.Total)))
+	}
+	if r.LeftMillis != ^uint64(0) {
+		s.LeftMillis = &r.LeftMillis
+	}
+	return s
+}
+
+// sentence says the same to people.
+func (s *transferStatus) sentence(id wire.Peer) string {
+	const mib = 1 << 20
+	text := fmt.Sprintf("replica %v lacks more than the others' logs have, and fetches their state: %s", id, s.Phase)
+	if s.TotalBytes == 0 {
+		return text
+	}
+	text += fmt.Sprintf(", op %d, %d %% of %.1f MiB", s.Op, s.Percent, float64(s.TotalBytes)/mib)
+	if s.Phase != wire.TransferFetching.String() {
+		return text
+	}
+	text += fmt.Sprintf(", %.1f MiB/s from %d replicas", float64(s.Rate)/mib, s.Sources)
+	if s.LeftMillis != nil {
+		text += fmt.Sprintf(", %v left", (time.Duration(*s.LeftMillis) * time.Millisecond).Round(time.Second))
+	}
+	return text
 }
 
 // peerStatus is what a replica knows of another one. Lag is known to the primary only.
@@ -140,6 +193,7 @@ func newReplicaStatus(a *vr.Answer, address string) replicaStatus {
 	r := replicaStatus{
 		ID: a.ID, Address: address, Status: a.Status.String(),
 		View: a.View, Op: a.Op, Commit: a.Commit, Applied: a.Applied,
+		LogBase: a.LogBase, Checkpoint: a.Checkpoint, Transfer: newTransferStatus(&a.Transfer),
 		Incarnation: fmt.Sprintf("%x", uint64(a.Incarnation)), Clients: a.ClientCount,
 	}
 	primary := a.Status == wire.StatusNormal && primaryOf(*a) == a.ID
@@ -171,19 +225,24 @@ func newPeerStatus(p *wire.PeerReport, op wire.OpNumber, primary bool) peerStatu
 
 func (s *statusReport) printTable(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ID\tADDRESS\tSTATUS\tROLE\tVIEW\tOP\tCOMMIT\tINCARNATION\tRTT\tLAG\tHEARD")
+	fmt.Fprintln(t, "ID\tADDRESS\tSTATUS\tROLE\tVIEW\tOP\tCOMMIT\tCHECKPOINT\tBASE\tINCARNATION\tRTT\tLAG\tHEARD")
 	seen := s.seenByPrimary()
 	for _, r := range s.Replicas {
 		fmt.Fprintf(t, "%v\t%s\t%s\t", r.ID, r.Address, r.Status)
 		if r.Status == unreachable || r.Status == refuses {
-			fmt.Fprint(t, "-\t-\t-\t-\t-\t")
+			fmt.Fprint(t, strings.Repeat("-\t", 7))
 		} else {
-			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t", orDash(r.Role), r.View, r.Op, r.Commit, r.Incarnation)
+			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%s\t", orDash(r.Role), r.View, r.Op, r.Commit, r.Checkpoint, r.LogBase, r.Incarnation)
 		}
 		fmt.Fprintln(t, seen[r.ID].columns())
 	}
 	t.Flush()
 	fmt.Fprintln(w)
+	for _, r := range s.Replicas {
+		if r.Transfer != nil {
+			fmt.Fprintln(w, r.Transfer.sentence(r.ID))
+		}
+	}
 	s.printSummary(w)
 }
 

@@ -175,7 +175,7 @@ func (h *Host) Report(now time.Duration, out *Effects) *wire.ProbeReply {
 		}
 		return ok
 	})
-	h.fillTransport(report)
+	h.fillReport(now, report)
 	h.send(now, out)
 	return report
 }

@@ -143,7 +143,7 @@ func (h *Host) send(now time.Duration, out *Effects) {
 	for i := 0; i < len(out.protocol.Messages); i++ {
 		e := out.protocol.Messages[i]
 		if reply, ok := e.Message.(*wire.ProbeReply); ok {
-			h.fillTransport(reply)
+			h.fillReport(now, reply)
 		}
 		peer := e.To
 		if peer.IsClient() && peer.Home() != 0 {
@@ -186,8 +186,9 @@ func (h *Host) transmit(now time.Duration, to wire.Peer, kind wire.Kind) {
 	}
 }
 
-// fillTransport completes a replica's report with what only the transport knows.
-func (h *Host) fillTransport(m *wire.ProbeReply) {
+// fillReport completes a replica's report with what only the transport knows, and what moves states.
+func (h *Host) fillReport(now time.Duration, m *wire.ProbeReply) {
+	m.Transfer = reportOf(h.Progress(now))
 	for i := range m.Peers {
 		p := &m.Peers[i]
 		if s, ok := h.endpoint.PeerStats(p.ID); ok {

@@ -82,6 +82,20 @@ func (h *Host) installRestored(now time.Duration, out *Effects) {
 // Progress returns how far the replica is with fetching a state.
 func (h *Host) Progress(now time.Duration) statexfer.Progress { return h.states.target.Progress(now) }
 
+// reportOf puts the progress into the form in which others are told of it.
+func reportOf(p statexfer.Progress) wire.TransferReport {
+	r := wire.TransferReport{Phase: wire.TransferIdle + wire.TransferPhase(p.Phase)}
+	if p.Phase == statexfer.PhaseIdle {
+		return r
+	}
+	r.Op, r.Total, r.Have, r.Moved, r.Rate = p.Op, p.Total, p.Have, p.Moved, p.Rate
+	r.Sources, r.LeftMillis = uint64(p.Sources), ^uint64(0)
+	if p.Left != statexfer.Never {
+		r.LeftMillis = uint64(p.Left / time.Millisecond)
+	}
+	return r
+}
+
 // handTransfer gives a message to the source or the target.
 func (h *Host) handTransfer(now time.Duration, header *wire.Header, m wire.Message, out *Effects) {
 	if h.replica != nil && !h.replica.Admit(now, header, m, &out.protocol) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"vrnode/internal/tally"
 	"vrnode/statexfer"
@@ -26,5 +27,25 @@ func TestStateOfAnotherOp(t *testing.T) {
 		if right := op == 5; (j.err == nil) != right || (j.restored != nil) != right {
 			t.Errorf("op %d: %v, %v", op, j.restored, j.err)
 		}
+	}
+}
+
+// What others are told of a transfer is what its target says.
+func TestReportOfATransfer(t *testing.T) {
+	for phase := statexfer.PhaseIdle; phase <= statexfer.PhaseFailed; phase++ {
+		if told := reportOf(statexfer.Progress{Phase: phase}).Phase.String(); told != phase.String() {
+			t.Errorf("a target that is %v is said to be %v", phase, told)
+		}
+	}
+	p := statexfer.Progress{
+		Phase: statexfer.PhaseFetching, Op: 40, Total: 100, Have: 60, Moved: 70, Rate: 8, Left: 5 * time.Second, Sources: 2,
+	}
+	want := wire.TransferReport{Phase: wire.TransferFetching, Op: 40, Total: 100, Have: 60, Moved: 70, Rate: 8, LeftMillis: 5000, Sources: 2}
+	if told := reportOf(p); told != want {
+		t.Errorf("%+v, want %+v", told, want)
+	}
+	p.Left, want.LeftMillis = statexfer.Never, ^uint64(0)
+	if told := reportOf(p); told != want {
+		t.Errorf("%+v, want %+v", told, want)
 	}
 }
