@@ -65,7 +65,7 @@ func (r *Replica) becomePrimary(now time.Duration) {
 		sent: r.log.head, sentTwice: r.log.head,
 		proposals: make(map[wire.Peer]proposal),
 	}
-	r.primary.match[r.seat(r.cfg.Self)] = r.log.head
+	r.primary.match[r.seat(r.cfg.Self)] = r.complete()
 	r.proposeAll()
 	for op := r.commit + 1; op <= r.log.head; op++ {
 		r.primary.bytes += r.log.entry(op).Size()
@@ -219,7 +219,7 @@ func (r *Replica) appendOp(client wire.Peer, e *wire.Entry, out *Effects) Reason
 	}
 	r.log.append(e)
 	r.primary.bytes += e.Size()
-	r.primary.match[r.seat(r.cfg.Self)] = r.log.head
+	r.primary.match[r.seat(r.cfg.Self)] = r.complete()
 	r.propose(r.log.head)
 	return 0
 }

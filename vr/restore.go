@@ -181,6 +181,8 @@ func (r *Replica) adopt(now time.Duration, out *Effects) {
 		r.recovery.interval *= 2 // this is no new beginning
 	case r.isPrimary():
 		r.proposeAll()
+		r.primary.match[r.seat(r.cfg.Self)] = r.complete()
+		r.tally(out)
 	case r.isBackup():
 		r.fetch = fetch{}
 		r.acknowledge(out)

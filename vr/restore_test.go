@@ -1,6 +1,7 @@
 package vr
 
 import (
+	"bytes"
 	"runtime"
 	"testing"
 	"time"
@@ -129,5 +130,62 @@ func TestNothingIsAcknowledgedWithoutAState(t *testing.T) {
 	r.Install(g.now, &Restored{op: op, chain: next, sessions: newSessions()}, &out)
 	if len(out.Messages) != 1 || out.Messages[0].Message.(*wire.PrepareOK).Op != head+1 {
 		t.Errorf("sends %v", out.Messages)
+	}
+}
+
+// A primary whose state is being replaced counts no more on itself than on others: what it has taken is
+// committed when a quorum of the rest has it, or when it has the new state.
+func TestPrimaryWithoutAStateDoesNotCount(t *testing.T) {
+	g := smallLogs(t, 3, 8<<10)
+	g.submit(3)
+	g.run(20 * time.Millisecond)
+	r := g.replicas[3]
+	r.lacks = 1 // as if a heartbeat of long ago had told that there is something
+	op := r.applied + 1
+	if !r.BeginRestore(op) {
+		t.Fatal("the state is of no use")
+	}
+	g.submit(1)
+	g.run(20 * time.Millisecond)
+	var out Effects
+	g.replicas[1].takeCheckpoint(&out)
+	r.startViewChange(g.now, 2, &out)
+	g.take(&out)
+	g.run(20 * time.Millisecond)
+	if !r.isPrimary() || r.commit != op || r.applied >= op {
+		t.Fatalf("primary %v, committed %d, executed %d", r.isPrimary(), r.commit, r.applied)
+	}
+	kept := g.replicas[2]
+	g.replicas[2] = nil
+	g.submit(1)
+	g.run(20 * time.Millisecond)
+	if r.log.head != op+1 || g.replicas[1].log.head != op+1 || r.commit != op {
+		t.Errorf("committed %d with one that has no state, of %d", r.commit, r.log.head)
+	}
+	g.replicas[2] = kept
+	g.run(time.Second)
+	if r.commit != op+1 {
+		t.Errorf("committed %d with all others", r.commit)
+	}
+	g.replicas[2] = nil
+	g.submit(1)
+	g.run(20 * time.Millisecond)
+	if r.log.head != op+2 || r.commit != op+1 {
+		t.Errorf("committed %d with one that has no state, of %d", r.commit, r.log.head)
+	}
+	var b bytes.Buffer
+	if _, err := g.replicas[1].Checkpoint().WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	state, err := ReadCheckpoint(&b, g.machines[3])
+	if err != nil || state.op != op {
+		t.Fatal(state, err)
+	}
+	out.Reset()
+	r.Install(g.now, state, &out)
+	g.take(&out)
+	g.run(20 * time.Millisecond)
+	if r.applied != op+2 {
+		t.Errorf("executed %d of %d with its state", r.applied, op+2)
 	}
 }
