@@ -168,15 +168,15 @@ func (f *FileReader) WriteTo(w io.Writer) (n int64, err error) {
 		if err := f.take(buffer[:4]); err != nil {
 			return n, err
 		}
-		length := int(binary.LittleEndian.Uint32(buffer))
+		length := binary.LittleEndian.Uint32(buffer)
 		if length == 0 {
 			return n, f.end()
 		}
 		if length > FilePieceMax {
 			return n, fmt.Errorf("%w at byte %d: piece %d has a length of %d", ErrFileDamaged, begin, f.pieces, length)
 		}
-		piece, sum := buffer[:length], buffer[length:length+len(wire.Digest{})]
-		if err := f.take(buffer[:length+len(sum)]); err != nil {
+		piece, sum := buffer[:length], buffer[length:length+uint32(len(wire.Digest{}))]
+		if err := f.take(buffer[:len(piece)+len(sum)]); err != nil {
 			return n, err
 		}
 		if pieceDigest(f.pieces, piece) != wire.Digest(sum) {

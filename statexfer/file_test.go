@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"testing"
 
@@ -64,6 +65,8 @@ func TestFileIsRefused(t *testing.T) {
 	shorter := append(bytes.Clone(file[:head+piece]), file[len(file)-52:]...)
 	long := bytes.Clone(file)
 	binary.LittleEndian.PutUint32(long[head:], FilePieceMax+1)
+	longest := bytes.Clone(file)
+	binary.LittleEndian.PutUint32(longest[head:], math.MaxUint32) // a negative int on some machines
 	newer := bytes.Clone(file)
 	binary.LittleEndian.PutUint32(newer[8:], 2)
 	for _, c := range []struct {
@@ -83,6 +86,7 @@ func TestFileIsRefused(t *testing.T) {
 		{"head", changed(20), ErrFileDamaged, "in its head"},
 		{"digest of the head", changed(head - 1), ErrFileDamaged, "in its head"},
 		{"length", long, ErrFileDamaged, fmt.Sprintf("at byte %d: piece 0 has a length of 65537", head)},
+		{"greatest length", longest, ErrFileDamaged, "piece 0 has a length of 4294967295"},
 		{"first piece", changed(head + 10), ErrFileDamaged, fmt.Sprintf("at byte %d: piece 0", head)},
 		{"second piece", changed(head + piece + 10), ErrFileDamaged, fmt.Sprintf("at byte %d: piece 1", head+piece)},
 		{"digest of a piece", changed(head + piece - 1), ErrFileDamaged, "piece 0 is not"},
