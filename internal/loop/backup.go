@@ -33,18 +33,23 @@ func (t *Transfer) tell(moved, total uint64) {
 	}
 }
 
-// A watch ends a context when nothing has changed for so long.
+// A watch tells when nothing has changed for so long.
 type watch struct {
 	patience time.Duration
 	since    time.Time
 	last     [3]uint64
 }
 
+func newWatch(patience time.Duration) watch { return watch{patience: patience, since: time.Now()} }
+
+// wavers tells whether nothing has changed for half of that time.
+func (w *watch) wavers() bool { return time.Since(w.since) > w.patience/2 }
+
 // stalls tells whether nothing has changed for too long.
 func (w *watch) stalls(now ...uint64) bool {
 	var next [3]uint64
 	copy(next[:], now)
-	if next != w.last || w.since.IsZero() {
+	if next != w.last {
 		w.last, w.since = next, time.Now()
 	}
 	return time.Since(w.since) > w.patience
@@ -57,12 +62,12 @@ func (l *Loop) Backup(ctx context.Context, t Transfer, keep func(cluster wire.Cl
 	if err != nil {
 		return err
 	}
-	stalled := watch{patience: t.Patience}
+	stalled := newWatch(t.Patience)
 	var asked time.Time
 	for {
 		if time.Since(asked) > askEvery {
 			asked = time.Now()
-			if err := l.fetchFrom(ctx, &g, time.Since(stalled.since) > t.Patience/2); err != nil {
+			if err := l.fetchFrom(ctx, &g, stalled.wavers()); err != nil {
 				return err
 			}
 		}
@@ -245,7 +250,7 @@ func (l *Loop) bring(ctx context.Context, t *Transfer, base vr.Base) error {
 		})
 		done <- outcome{all, answers, err}
 	}()
-	stalled := watch{patience: t.Patience}
+	stalled := newWatch(t.Patience)
 	for {
 		select {
 		case end := <-done:
