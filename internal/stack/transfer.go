@@ -122,10 +122,10 @@ func (h *Host) move(now time.Duration, out *Effects) {
 	if s.target.Deadline() <= now {
 		s.target.Tick(now, &out.states)
 	}
-	header := wire.Header{Cluster: s.cluster, From: h.guest}
-	if h.replica == nil && out.states.Ready != nil {
+	if out.states.Ready != nil { // before the need may end for which it came
 		s.ready, out.states.Ready = out.states.Ready, nil
 	}
+	header := wire.Header{Cluster: s.cluster, From: h.guest}
 	if h.replica != nil {
 		h.serveReplica(now, out)
 		header = h.replica.Header()
@@ -147,9 +147,6 @@ func (h *Host) serveReplica(now time.Duration, out *Effects) {
 		s.source.Offer(statexfer.Checkpoint{Op: c.Op, Chain: c.Chain, Epoch: c.Epoch, Members: c.Members, State: c})
 	}
 	h.tellNeed(now, out)
-	if out.states.Ready != nil {
-		s.ready, out.states.Ready = out.states.Ready, nil
-	}
 	if s.ready != nil && !h.replica.Hold(&out.protocol) {
 		h.restore(now, out)
 	}

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,14 +12,18 @@ import (
 	"vrnode/wire"
 )
 
-// What was read is installed only if it is of the op that its source has said.
-func TestStateOfAnotherOp(t *testing.T) {
-	written := "\x01\x05" + strings.Repeat("\x00", 8) + "\x00" // op 5, no sessions
-	var machine bytes.Buffer
-	if _, err := new(tally.Machine).Snapshot().WriteTo(&machine); err != nil {
+// stateAfter5 is a state after op 5, without sessions, as a checkpoint writes it.
+func stateAfter5(t *testing.T) string {
+	b := bytes.NewBufferString("\x01\x05" + strings.Repeat("\x00", 8) + "\x00")
+	if _, err := new(tally.Machine).Snapshot().WriteTo(b); err != nil {
 		t.Fatal(err)
 	}
-	written += machine.String()
+	return b.String()
+}
+
+// What was read is installed only if it is of the op that its source has said.
+func TestStateOfAnotherOp(t *testing.T) {
+	written := stateAfter5(t)
 	for _, op := range []wire.OpNumber{5, 6} {
 		ready := &statexfer.Ready{State: strings.NewReader(written)}
 		ready.Op = op
@@ -47,5 +52,57 @@ func TestReportOfATransfer(t *testing.T) {
 	p.Left, want.LeftMillis = statexfer.Never, ^uint64(0)
 	if told := reportOf(p); told != want {
 		t.Errorf("%+v, want %+v", told, want)
+	}
+}
+
+// The need for a state may end in the datagram that completes it. Then the next need is met as well.
+func TestNeedEndsAsTheStateIsWhole(t *testing.T) {
+	var out Effects
+	now, spool := time.Second, new(statexfer.Memory)
+	source := statexfer.NewSource(statexfer.SourceConfig{Self: 2, Open: func() (Spool, error) { return spool, nil }})
+	base := wire.FetchBase{Base: 5}
+	source.Offer(statexfer.Checkpoint{Op: 5, State: bytes.NewBufferString(stateAfter5(t))})
+	source.Prepare(now, &out.states)
+	out.states.Jobs[0].Run()
+	out.states.Jobs[0].Done(now, &out.states)
+	base.Root, _, _ = source.Root()
+	source.Step(now, &wire.Header{From: 1}, &wire.GetManifest{MinOp: 5}, &out.states)
+	manifest := *out.states.Messages[0].Message.(*wire.Manifest)
+	out.Reset()
+
+	// The spool of an earlier run has the whole state, so that nothing of it has to come.
+	h := New(Config{Self: 1, Replicas: []Address{{ID: 1, Addr: address(1)}}, Machine: new(tally.Machine), Spools: Spools{
+		Target: func(wire.ClusterID) (s Spool, err error) {
+			s, spool = spool, new(statexfer.Memory)
+			return s, nil
+		},
+	}})
+	work := func() {
+		for len(out.Jobs) > 0 {
+			jobs := slices.Clone(out.Jobs)
+			out.Reset()
+			for _, j := range jobs {
+				j.Run()
+				h.Done(now, j, &out)
+			}
+		}
+	}
+	from := &wire.Header{From: outsider}
+	hear := func(messages ...wire.Message) { // of one datagram
+		for _, m := range messages {
+			h.hand(now, from, m, &out)
+		}
+		h.move(now, &out)
+		out.publish()
+		work()
+	}
+	hear(&base)
+	other := wire.FetchBase{Base: 6}
+	hear(&manifest, &other)
+	if h.states.ready != nil {
+		t.Errorf("holds op %d, which nobody wants", h.states.ready.Op)
+	}
+	if phase := h.Progress(now).Phase; phase != statexfer.PhaseFetching {
+		t.Errorf("the target is %v although there is a need", phase)
 	}
 }
