@@ -62,6 +62,8 @@ func (l *Loop) Backup(ctx context.Context, t Transfer, keep func(cluster wire.Cl
 	if err != nil {
 		return err
 	}
+	l.Do(func(*stack.Host, time.Duration) { l.spoilt = nil })
+	defer l.Do(func(host *stack.Host, _ time.Duration) { host.EndFetch(&l.out) })
 	stalled := newWatch(t.Patience)
 	var asked time.Time
 	for {
@@ -82,7 +84,6 @@ func (l *Loop) Backup(ctx context.Context, t Transfer, keep func(cluster wire.Cl
 		t.tell(p.Have, p.Total)
 		switch {
 		case whole != nil:
-			defer l.Do(func(host *stack.Host, _ time.Duration) { host.EndFetch(&l.out) })
 			return keep(g.cluster, whole)
 		case spoilt != nil:
 			return spoilt
