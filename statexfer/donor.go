@@ -15,12 +15,10 @@ type donor struct {
 	offered wire.Digest
 	has     bool
 	gone    bool
-	// preparing: it has said that it writes one out.
-	preparing bool
 	// waiting: it was asked for a part of its manifest, at that time, about the checkpoint wanted.
 	waiting bool
 	askedAt time.Duration
-	// prepares is the op of the checkpoint that it writes out, 0 if it has not said so.
+	// prepares is the op of the checkpoint that it writes out, as it has said last; 0: none.
 	prepares wire.OpNumber
 	// until is when it may be asked for anything again.
 	until time.Duration
@@ -71,7 +69,7 @@ func (t *Target) setDonors() {
 func (t *Target) choose(now time.Duration) {
 	t.choosing, t.heard = true, now
 	for _, d := range t.donors {
-		d.gone, d.waiting, d.prepares = false, false, 0
+		d.gone, d.waiting = false, false
 	}
 	t.draft, t.drafting = nil, nil
 }
@@ -104,7 +102,7 @@ func (t *Target) mayAsk(now time.Duration, d *donor) bool {
 
 // promises tells whether a donor gives what is wanted, or is going to as far as one can tell.
 func (d *donor) promises(now time.Duration) bool {
-	return d.until <= now && d.has || d.preparing || d.waiting && now < d.askedAt+reserveWaits
+	return d.until <= now && d.has || d.prepares > 0 || d.waiting && now < d.askedAt+reserveWaits
 }
 
 func (t *Target) onManifest(now time.Duration, d *donor, m *wire.Manifest, out *Effects) {
@@ -122,7 +120,7 @@ func (t *Target) onManifest(now time.Duration, d *donor, m *wire.Manifest, out *
 		t.ignored[ReasonUnasked]++ // an answer to what was asked before; the right one may follow
 		return
 	}
-	d.waiting, d.preparing, d.heard = false, false, now
+	d.waiting, d.prepares, d.heard = false, 0, now
 	if m.Part == 0 {
 		d.offered = m.Root
 	}
@@ -190,7 +188,7 @@ func (t *Target) onRefused(now time.Duration, d *donor, m *wire.TransferRefused)
 			t.ignored[ReasonUnasked]++
 			return
 		}
-		d.waiting, d.preparing, d.prepares = false, m.Why == wire.TransferPreparing, m.Prepares
+		d.waiting, d.prepares = false, m.Prepares
 		if t.drafting == d { // it can not go on
 			t.draft, t.drafting = nil, nil
 		}
@@ -214,7 +212,7 @@ func (t *Target) wrong(now time.Duration, d *donor, out *Effects) {
 
 // leave leaves a donor alone for a while. Others are asked for what it was asked for.
 func (t *Target) leave(d *donor, until time.Duration) {
-	d.until, d.waiting, d.preparing, d.window = until, false, false, 1
+	d.until, d.waiting, d.prepares, d.window = until, false, 0, 1
 	if t.drafting == d {
 		t.draft, t.drafting = nil, nil
 	}

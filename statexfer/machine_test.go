@@ -335,6 +335,7 @@ func TestReserve(t *testing.T) {
 	refuse := func(why wire.TransferRefusal) wire.Message {
 		return &wire.TransferRefused{Chunk: wire.NoChunk, Why: why, RetryMillis: 100}
 	}
+	preparing := &wire.TransferRefused{Chunk: wire.NoChunk, Why: wire.TransferPreparing, RetryMillis: 100, Prepares: 9}
 	whole := Manifest{Op: 9, Total: 5, Chunks: []wire.Chunk{{Length: 5}}}
 	whole.Root = whole.digest()
 	gives := new(wire.Manifest)
@@ -347,7 +348,7 @@ func TestReserve(t *testing.T) {
 		{"silent", nil, reserveWaits},
 		{"not yet", refuse(wire.TransferNotYet), 0},
 		{"failed", refuse(wire.TransferFailed), 0},
-		{"preparing", refuse(wire.TransferPreparing), reserveJoins},
+		{"preparing", preparing, reserveJoins},
 		{"gives no chunk", gives, 2 * patienceTimes * usualFirst}, // one may have been lost
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -12,14 +12,14 @@ import (
 // each takes less time than the one before, and the next log has to hold less.
 
 // Expected returns the op of the checkpoint that will be handed over or is being read, as far as that is
-// known, else 0: it is being fetched, or a donor writes it out. Of several it is the oldest.
+// known, else 0: it is being fetched, or a donor writes it out. Of several it is the oldest that will do.
 func (t *Target) Expected() wire.OpNumber {
 	if t.manifest != nil && !t.choosing {
 		return t.manifest.Op
 	}
 	oldest := wire.OpNumber(0)
 	for _, d := range t.donors {
-		if d.prepares > 0 && (oldest == 0 || d.prepares < oldest) {
+		if d.prepares > 0 && d.prepares >= t.need.MinOp && (oldest == 0 || d.prepares < oldest) {
 			oldest = d.prepares
 		}
 	}

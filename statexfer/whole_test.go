@@ -97,6 +97,29 @@ func TestExpected(t *testing.T) {
 	want(0)
 }
 
+// A checkpoint that was being written out is not expected any more when its donor says nothing, or when a
+// later one is needed: for its sake others would keep their logs in vain.
+func TestExpectedNoMore(t *testing.T) {
+	target := NewTarget(TargetConfig{Self: 2, Open: func(wire.ClusterID) (Spool, error) { return &Memory{}, nil }})
+	var out Effects
+	need := Need{MinOp: 5, Donors: []wire.Peer{1}}
+	target.Start(0, need, &out)
+	target.Step(0, &wire.Header{From: 1}, &wire.TransferRefused{Chunk: wire.NoChunk, Why: wire.TransferPreparing, Prepares: 9}, &out)
+	for _, c := range []struct{ minOp, want wire.OpNumber }{{5, 9}, {9, 9}, {10, 0}, {5, 9}} {
+		need.MinOp = c.minOp
+		target.Start(0, need, &out)
+		if got := target.Expected(); got != c.want {
+			t.Errorf("expects %d where %d is needed, want %d", got, c.minOp, c.want)
+		}
+	}
+	for now := time.Duration(0); now < patienceMost; now = max(now+1, target.Deadline()) {
+		target.Tick(now, &out)
+	}
+	if got := target.Expected(); got != 0 {
+		t.Errorf("expects %d of who is silent", got)
+	}
+}
+
 // A spool that is read stays open until that is over, also if nobody wants what is read any more.
 func TestStopWhileItIsRead(t *testing.T) {
 	state := newTable(1, 400, 1000)
