@@ -36,8 +36,8 @@ func TestPeak(t *testing.T) {
 
 // TestGrow: the memory is there at once, and not asked for again while there is room in the heap.
 func TestGrow(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("needs Linux")
+	if !mayPopulate() {
+		t.Skip("needs MADV_POPULATE_WRITE, which Linux has since 5.14")
 	}
 	const size = 64 << 20
 	self := os.Getpid()
