@@ -117,8 +117,9 @@ func TestTransferBugsAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct{ patch, test, says string }{
-		{"T1", "TestPiecesAreChecked", "a wrong piece was stored"},
+	for _, c := range []struct{ patch, pkg, test, says string }{
+		{"T1", "./statexfer", "TestPiecesAreChecked", "a wrong piece was stored"},
+		{"T2", "./vr", "TestPrimaryWithoutAStateDoesNotCount", "with one that has no state"},
 	} {
 		t.Run(c.patch, func(t *testing.T) {
 			p, err := Load("testdata/" + c.patch + ".patch")
@@ -129,7 +130,7 @@ func TestTransferBugsAreFound(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			run := exec.Command("go", "test", "-overlay", overlay, "-run", "^"+c.test+"$", "./statexfer")
+			run := exec.Command("go", "test", "-overlay", overlay, "-run", "^"+c.test+"$", c.pkg)
 			run.Dir = abs
 			out, err := run.CombinedOutput()
 			if err == nil || !strings.Contains(string(out), c.says) { // not by chance, by a panic
