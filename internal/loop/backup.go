@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -217,9 +218,22 @@ func (l *Loop) Restore(ctx context.Context, t Transfer, c statexfer.Checkpoint) 
 	return l.form(forming, base)
 }
 
+// errGiven: replicas ask for a state by its op, which two may have, and a file may still be read.
+var errGiven = errors.New("this client has begun to restore a backup before: start another one")
+
 // give reads the state, and returns its root.
 func (l *Loop) give(ctx context.Context, c statexfer.Checkpoint) (root wire.Digest, err error) {
-	l.Do(func(host *stack.Host, now time.Duration) { host.Give(now, c, &l.out) })
+	l.Do(func(host *stack.Host, now time.Duration) {
+		if l.given {
+			err = errGiven
+			return
+		}
+		l.given = true
+		host.Give(now, c, &l.out)
+	})
+	if err != nil {
+		return root, err
+	}
 	for {
 		written := false
 		if !l.Do(func(host *stack.Host, _ time.Duration) { root, written, err = host.Given() }) {

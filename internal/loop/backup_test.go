@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,5 +60,20 @@ func TestBackupAfterAnother(t *testing.T) {
 		return nil
 	}); err != nil || !kept {
 		t.Errorf("kept %v, %v", kept, err)
+	}
+}
+
+// A client that has begun to restore a state does not take another one for it.
+func TestGiveOnce(t *testing.T) {
+	l, err := Open(Config{Peers: map[uint64]string{1: "127.0.0.1:9"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	state := statexfer.Checkpoint{Op: 7, Chain: 1, State: strings.NewReader("")}
+	_, first := l.give(t.Context(), state)
+	state.Chain = 2
+	if _, err := l.give(t.Context(), state); errors.Is(first, errGiven) || !errors.Is(err, errGiven) {
+		t.Errorf("%v, then %v", first, err)
 	}
 }

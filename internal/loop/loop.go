@@ -56,6 +56,7 @@ type Loop struct {
 	spools      *spools
 	dropped     uint64 // events
 	spoilt      error  // why the last transfer of a state failed
+	given       bool   // a state, to a new group
 	err         error
 }
 

@@ -81,8 +81,8 @@ func keptIn(f *statexfer.FileReader, state uint64) Kept {
 
 // Restore makes a new group of all replicas in Config.Peers, which must be up and without memory, that
 // begins with the state of a backup. They are told nothing before all of it has been read and checked,
-// and are a group only when all of them hold it: if that is interrupted, it can be done again. Sessions of the earlier
-// group are over, its clients have to begin anew.
+// and are a group only when all of them hold it: if that is interrupted, it can be done again, by another
+// client. Sessions of the earlier group are over, its clients have to begin anew.
 func (c *Client) Restore(ctx context.Context, t Transfer, r io.Reader) (cluster wire.ClusterID, kept Kept, err error) {
 	f, err := statexfer.OpenFile(r)
 	if err != nil {
