@@ -42,6 +42,9 @@ type Answer struct {
 	wire.ProbeReply
 }
 
+// Primary returns the primary of the view that the replica is in, 0 if it is in no group.
+func (a *Answer) Primary() wire.Peer { return primaryAmong(a.Members, a.View) }
+
 // Header is the part of a ProbeReply's header that tells something.
 type Header struct {
 	Cluster     wire.ClusterID

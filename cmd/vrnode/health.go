@@ -39,7 +39,7 @@ func judge(all answers, group *access) health {
 		}
 	}
 	mixed := groups(answers)
-	h.serving = len(mixed) <= 1 && len(normal) >= quorum && has(normal, primaryOf(normal[0]))
+	h.serving = len(mixed) <= 1 && len(normal) >= quorum && has(normal, normal[0].Primary())
 	if h.serving {
 		h.tolerable = len(normal) - quorum
 	}
@@ -183,14 +183,6 @@ func inView(answers []vr.Answer, view wire.ViewNumber) []vr.Answer {
 		}
 	}
 	return normal
-}
-
-// primaryOf returns the primary of the view that a replica is in, 0 if it does not know.
-func primaryOf(a vr.Answer) wire.Peer {
-	if len(a.Members) == 0 {
-		return 0
-	}
-	return a.Members[uint64(a.View)%uint64(len(a.Members))].ID
 }
 
 // unlisted returns the members of the group that nobody has asked, if a normal replica tells who

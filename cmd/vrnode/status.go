@@ -196,7 +196,7 @@ func newReplicaStatus(a *vr.Answer, address string) replicaStatus {
 		LogBase: a.LogBase, Checkpoint: a.Checkpoint, Transfer: newTransferStatus(&a.Transfer),
 		Incarnation: fmt.Sprintf("%x", uint64(a.Incarnation)), Clients: a.ClientCount,
 	}
-	primary := a.Status == wire.StatusNormal && primaryOf(*a) == a.ID
+	primary := a.Status == wire.StatusNormal && a.Primary() == a.ID
 	if a.Status == wire.StatusNormal {
 		r.Role = "backup"
 	}

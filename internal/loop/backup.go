@@ -152,7 +152,7 @@ func serving(answers []vr.Answer) (g group, serves bool) {
 	}
 	members := newest.Members
 	g.cluster = newest.Cluster
-	leader := members[uint64(newest.View)%uint64(len(members))].ID
+	leader := newest.Primary()
 	for _, a := range answers {
 		switch {
 		case !a.Known || a.Status != wire.StatusNormal || a.View != newest.View || a.Cluster != newest.Cluster:

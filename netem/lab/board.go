@@ -64,16 +64,8 @@ func (b *board) keep(e result.Event) {
 func (b *board) answered(a vr.Answer) {
 	b.replica(scenario.Site(a.ID)).answer = a
 	if a.Known && a.Status == wire.StatusNormal && len(a.Members) > 0 {
-		b.reign(uint64(a.View), primaryOf(&a))
+		b.reign(uint64(a.View), scenario.Site(a.Primary()))
 	}
-}
-
-// primaryOf returns the primary of the view that a replica is in, 0 if it is in no group.
-func primaryOf(a *vr.Answer) scenario.Site {
-	if len(a.Members) == 0 {
-		return 0
-	}
-	return scenario.Site(a.Members[uint64(a.View)%uint64(len(a.Members))].ID)
 }
 
 // reign notes the primary of a view.
@@ -95,7 +87,7 @@ func (b *board) sample(now time.Duration, memory []int64) {
 		e := result.Event{At: now, Kind: result.Sample, Replica: n, Status: "unreachable", RSS: rss}
 		if a.Known {
 			e.Status, e.View, e.Op, e.Commit = a.Status.String(), uint64(a.View), uint64(a.Op), uint64(a.Commit)
-			e.Primary = int(primaryOf(a))
+			e.Primary = int(a.Primary())
 			for _, p := range a.Peers {
 				e.Sent, e.Again = e.Sent+p.Sent, e.Again+p.Again
 			}
