@@ -18,7 +18,6 @@ import (
 type pursuit struct {
 	*Stage
 	t      *testing.T
-	states states
 	every  time.Duration // from one request to the next
 	next   time.Duration
 	number int
@@ -32,10 +31,10 @@ type pursuit struct {
 // behind is the replica that falls behind; client is the site of the client.
 const behind, pursuitClient = 3, 4
 
-func newPursuit(t *testing.T, seed uint64, every time.Duration, of states) *pursuit {
-	p := &pursuit{t: t, states: of, every: every, events: map[vr.EventKind]int{}}
+func newPursuit(t *testing.T, seed uint64, every time.Duration, logBytes int, of states) *pursuit {
+	p := &pursuit{t: t, every: every, events: map[vr.EventKind]int{}}
 	p.Stage = NewStage(StageConfig{
-		Replicas: 3, Clients: 1, Seed: seed,
+		Replicas: 3, Clients: 1, Seed: seed, LogBytes: logBytes,
 		OnEvent: func(replica int, e vr.Event) {
 			if replica == behind {
 				p.events[e.Kind]++
@@ -120,8 +119,8 @@ func TestTransferSlowerThanTheLogGrows(t *testing.T) {
 	for _, how := range []string{"lost", "alone"} {
 		for _, pieces := range []int{1000, 4000} {
 			t.Run(fmt.Sprintf("%s/%d", how, pieces), func(t *testing.T) {
-				of := states{logBytes: 256 << 10, pieces: pieces, longJob: 250 * time.Millisecond}
-				p := newPursuit(t, 1, 5*time.Millisecond, of)
+				const logBytes = 256 << 10
+				p := newPursuit(t, 1, 5*time.Millisecond, logBytes, states{pieces: pieces, longJob: 250 * time.Millisecond})
 				p.slowLinks()
 				p.until(time.Minute, "the log is full", func() bool { return p.primary().LogBase > 100 })
 				if how == "lost" {
@@ -143,7 +142,7 @@ func TestTransferSlowerThanTheLogGrows(t *testing.T) {
 				if p.events[vr.EventStateInstalled] == 0 {
 					t.Error("it needed no state, which shows nothing")
 				}
-				if most > of.logBytes {
+				if most > logBytes {
 					t.Errorf("a log of %d bytes", most)
 				}
 				if p.gap > 100*time.Millisecond {

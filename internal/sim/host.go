@@ -63,9 +63,6 @@ func newReplicaHost(w *World, cfg stack.Config) *hostProcess {
 		Source: func() (stack.Spool, error) { return w.openSpool(), nil },
 		Target: func(wire.ClusterID) (stack.Spool, error) { return w.openSpool(), nil },
 	}
-	if w.states.logBytes > 0 {
-		cfg.LogBytes = w.states.logBytes
-	}
 	p := newHost(cfg)
 	if w.states.pieces > 0 {
 		p.machine.ballast = newBallast(w.states.pieces)

@@ -16,7 +16,7 @@ func TestQuorumOfOneThatIsBehind(t *testing.T) {
 	for _, logBytes := range []int{64 << 10, 1 << 20} {
 		for seed := range uint64(3) {
 			t.Run(fmt.Sprintf("%d/%d", logBytes, seed), func(t *testing.T) {
-				p := newPursuit(t, seed, time.Hour, states{logBytes: logBytes, pieces: 64, longJob: 50 * time.Millisecond})
+				p := newPursuit(t, seed, time.Hour, logBytes, states{pieces: 64, longJob: 50 * time.Millisecond})
 				open := 0
 				p.w.onResult = func(int, vr.Result) {
 					open--

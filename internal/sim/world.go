@@ -42,10 +42,10 @@ type World struct {
 	states states
 }
 
-// A states is how large the logs and states of replicas are, and how long it takes to go through a state.
+// A states is how large the states of replicas are, and how long it takes to go through one.
 type states struct {
-	logBytes, pieces int
-	longJob          time.Duration
+	pieces  int
+	longJob time.Duration
 }
 
 // Stats counts what happened in a run.
