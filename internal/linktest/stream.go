@@ -55,7 +55,7 @@ type stream struct {
 
 func newStream(lane frag.Lane, size, answer, window int, gap time.Duration) *stream {
 	return &stream{
-		lane: lane, size: size, answer: answer, window: window, gap: gap,
+		lane: lane, size: size, answer: answer, window: window, gap: gap, least: latencyMax,
 		latencies: hdrhistogram.New(1, int64(latencyMax), 2),
 	}
 }
@@ -74,9 +74,7 @@ func (s *stream) began(now time.Duration) {
 // answered notes the end of a request that took so long.
 func (s *stream) answered(latency time.Duration, counts bool) {
 	s.outstanding--
-	if s.least == 0 || latency < s.least {
-		s.least = latency
-	}
+	s.least = min(s.least, latency)
 	if latency <= queueMax*s.least {
 		s.soon++
 	}
