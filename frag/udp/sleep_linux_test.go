@@ -1,7 +1,6 @@
 package udp
 
 import (
-	"net/netip"
 	"testing"
 	"time"
 
@@ -66,11 +65,7 @@ func TestAlarmRingsEarly(t *testing.T) {
 
 // TestNothingHasArrived: after a sleep that saw nothing arrive, the kernel is not asked, once.
 func TestNothingHasArrived(t *testing.T) {
-	c, err := Listen(netip.MustParseAddrPort("127.0.0.1:0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := open(t)
 	asked := 0
 	c.kernel.recvmmsg = func(int, []unix.Mmsghdr) (int, unix.Errno) {
 		asked++
@@ -93,11 +88,7 @@ func TestNothingHasArrived(t *testing.T) {
 
 // TestSpinAsks: a Wait that spins asks the kernel until there is something to do.
 func TestSpinAsks(t *testing.T) {
-	c, err := Listen(netip.MustParseAddrPort("127.0.0.1:0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := open(t)
 	asked := 0
 	c.kernel.recvmmsg = func(int, []unix.Mmsghdr) (int, unix.Errno) {
 		if asked++; asked == 3 {
