@@ -137,6 +137,9 @@ func (s *simulation) play(ctx context.Context) {
 
 // fill lets the first client make the state of time 0.
 func (s *simulation) fill(ctx context.Context) bool {
+	if s.Scenario.State == 0 {
+		return true
+	}
 	left := slices.Collect(fillOf(s.Scenario))
 	return s.until(ctx, s.now()+fillTimeout(s.Scenario), func() bool {
 		for len(left) > 0 {
@@ -147,7 +150,7 @@ func (s *simulation) fill(ctx context.Context) bool {
 			s.filling++
 		}
 		return s.filling == 0 && s.board.settled()
-	}) || s.Scenario.State == 0
+	})
 }
 
 func never() bool { return false }
