@@ -118,7 +118,7 @@ func transfer(cmd *cobra.Command, group *access, patience time.Duration, spool, 
 		return client.Kept{}, fmt.Errorf("--peers: %w", err)
 	}
 	defer c.Close()
-	bar := newBytesBar(doing)
+	bar := newBar(1, doing, progressbar.OptionShowBytes(true))
 	kept, err := do(cmd.Context(), c, client.Transfer{Patience: patience, Progress: func(moved, total uint64) {
 		bar.ChangeMax64(int64(max(total, 1)))
 		_ = bar.Set64(int64(moved)) // it is for the eye only
@@ -128,16 +128,6 @@ func transfer(cmd *cobra.Command, group *access, patience time.Duration, spool, 
 		err = unavailable("%w", err)
 	}
 	return kept, err
-}
-
-// newBytesBar returns a progress bar that counts bytes, silent where nobody looks.
-func newBytesBar(doing string) *progressbar.ProgressBar {
-	if !isTerminal(os.Stderr) {
-		return progressbar.DefaultBytesSilent(1)
-	}
-	return progressbar.NewOptions64(1, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionShowBytes(true),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
-		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetDescription(doing))
 }
 
 // openFile opens a file to read, or standard input.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -156,7 +155,7 @@ func (l *linker) measure(cmd *cobra.Command) error {
 			cfg.Phases = append(cfg.Phases, p)
 		}
 	}
-	bar := newLinkBar()
+	bar := newBar(linkBarMax, "")
 	cfg.Progress = func(p linktest.Progress) { showProgress(bar, p) }
 	report, err := linktest.Measure(cmd.Context(), cfg)
 	_ = bar.Clear() // it is for the eye only
@@ -209,14 +208,6 @@ func (l *linker) remedy(why wire.Denied) string {
 
 // linkBarMax is the length of the bar in its own units.
 const linkBarMax = 1000
-
-func newLinkBar() *progressbar.ProgressBar {
-	if !isTerminal(os.Stderr) {
-		return progressbar.DefaultSilent(linkBarMax)
-	}
-	return progressbar.NewOptions(linkBarMax, progressbar.OptionSetWriter(os.Stderr),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
-}
 
 func showProgress(bar *progressbar.ProgressBar, p linktest.Progress) {
 	text := string(p.Phase)

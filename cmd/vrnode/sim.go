@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -68,7 +67,7 @@ func runSim(cmd *cobra.Command, seed uint64, seeds int, verbose bool) error {
 	if verbose {
 		trace = cmd.OutOrStdout()
 	}
-	bar := newBar(seeds)
+	bar := newBar(int64(seeds), "simulating", progressbar.OptionShowCount(), progressbar.OptionSetVisibility(seeds > 1))
 	began := time.Now()
 	results := make(chan sim.Result)
 	var next atomic.Int64
@@ -97,21 +96,6 @@ func runSim(cmd *cobra.Command, seed uint64, seeds int, verbose bool) error {
 		return fmt.Errorf("%d of %d runs broke a promise", sum.broken, sum.runs)
 	}
 	return context.Cause(cmd.Context())
-}
-
-// newBar returns a progress bar, which is silent where nobody looks.
-func newBar(seeds int) *progressbar.ProgressBar {
-	if seeds == 1 || !isTerminal(os.Stderr) {
-		return progressbar.DefaultSilent(int64(seeds))
-	}
-	return progressbar.NewOptions(seeds, progressbar.OptionSetWriter(os.Stderr),
-		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
-		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetDescription("simulating"))
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // A simSummary adds up runs.
