@@ -18,18 +18,9 @@ import (
 //
 // So nothing irrevocable happens before all hold the same, and nobody is operational without it.
 
-// A Base is the state that a group begins with: that after an op of an earlier group. All of it is zero
-// if that is none.
-type Base struct {
-	Op    wire.OpNumber
-	Chain wire.Chain
-	// Root is that of the manifest of the state. It stands for all of its bytes.
-	Root wire.Digest
-}
-
 // birth is what a replica without memory knows of a state that a group is to begin with.
 type birth struct {
-	base  Base // zero: nobody has said anything
+	base  wire.Base // zero: nobody has said anything
 	donor wire.Peer
 	held  bool // whoever runs the replica has all of it
 	// cluster and members are of the group, as soon as that is formed.
@@ -48,17 +39,16 @@ func (r *Replica) mayBeBorn() bool {
 // onFetchBase lets the replica want a state. Two operators at a time get in each other's way, and the
 // last one is believed.
 func (r *Replica) onFetchBase(h *wire.Header, m *wire.FetchBase, out *Effects) Reason {
-	base := Base{m.Base, m.Chain, m.Root}
 	switch {
 	case !r.mayBeBorn():
 		return AlreadyOperational
-	case base.Op == 0:
+	case m.Base.Op == 0:
 		return Malformed
-	case base == r.birth.base && h.From == r.birth.donor:
+	case m.Base == r.birth.base && h.From == r.birth.donor:
 		return NothingNew
 	}
-	r.birth = birth{base: base, donor: h.From, held: r.birth.held && base == r.birth.base}
-	out.event(Event{Kind: EventNeedsBase, Op: base.Op, Peer: h.From})
+	r.birth = birth{base: m.Base, donor: h.From, held: r.birth.held && m.Base == r.birth.base}
+	out.event(Event{Kind: EventNeedsBase, Op: m.Base.Op, Peer: h.From})
 	return 0
 }
 
@@ -82,19 +72,18 @@ func (r *Replica) Lose() { r.birth.held = false }
 // listed may do so, and only if it has not come to anything yet; any other learns from the rest. If
 // the group begins with a state, the replica is a member when it has read it.
 func (r *Replica) onForm(now time.Duration, h *wire.Header, m *wire.Form, out *Effects) Reason {
-	base := Base{m.Base, m.Chain, m.Root}
 	switch {
 	case !r.mayBeBorn():
 		return AlreadyOperational // or on the way back into a group
 	case h.Cluster.IsZero() || !r.fits(m.Members, true):
 		return NotListed
-	case base != Base{} && !(r.birth.held && base == r.birth.base):
+	case !m.Base.IsZero() && !(r.birth.held && m.Base == r.birth.base):
 		return NotHeld
 	}
 	r.birth.cluster, r.birth.members = h.Cluster, append([]wire.Member(nil), m.Members...)
 	r.fetch = fetch{}
 	r.timers.stopAll() // nobody is asked for a memory any more
-	if (base == Base{}) {
+	if m.Base.IsZero() {
 		r.beBorn(now, h.From, &Restored{}, out)
 	}
 	return 0

@@ -82,7 +82,7 @@ func (g *group) wantStatus(want wire.Status, ids ...wire.Peer) {
 // A group begins with the state of another one, and nobody is a member before it has that.
 func TestGroupBeginsWithAState(t *testing.T) {
 	g, c, b := lost(t, 5)
-	base := Base{c.Op, c.Chain, wire.Digest{7}}
+	base := wire.Base{Op: c.Op, Chain: c.Chain, Root: wire.Digest{7}}
 	g.operator.Bring(g.now, base)
 	g.run(300 * time.Millisecond)
 	for _, id := range g.ids {
@@ -150,14 +150,14 @@ func TestGroupBeginsWithAState(t *testing.T) {
 // What was begun and not brought to its end hinders nobody.
 func TestHeldStateIsGivenUp(t *testing.T) {
 	g, c, _ := lost(t, 2)
-	base := Base{c.Op, c.Chain, wire.Digest{7}}
+	base := wire.Base{Op: c.Op, Chain: c.Chain, Root: wire.Digest{7}}
 	g.operator.Bring(g.now, base)
 	g.run(20 * time.Millisecond)
 	g.hold(1)
 	g.hold(2)
 
 	t.Run("for another", func(t *testing.T) {
-		other := Base{c.Op + 1, c.Chain, wire.Digest{8}}
+		other := wire.Base{Op: c.Op + 1, Chain: c.Chain, Root: wire.Digest{8}}
 		g.operator.Probe(g.now)
 		g.run(20 * time.Millisecond)
 		g.operator.Bring(g.now, other)
@@ -180,9 +180,9 @@ func TestHeldStateIsGivenUp(t *testing.T) {
 		for _, id := range g.ids {
 			members = append(members, wire.Member{ID: id, Incarnation: g.replicas[id].incarnation})
 		}
-		form := wire.Form{Members: members, Base: base.Op, Chain: base.Chain, Root: base.Root}
+		form := wire.Form{Members: members, Base: base}
 		other := form
-		other.Root = wire.Digest{9}
+		other.Base.Root = wire.Digest{9}
 		h := wire.Header{Cluster: wire.ClusterID{2}, From: operatorID}
 		if why := g.tell(1, h, &other); why != NotHeld {
 			t.Errorf("of a group with another state: %v", why)
@@ -194,7 +194,7 @@ func TestHeldStateIsGivenUp(t *testing.T) {
 	t.Run("for nothing", func(t *testing.T) {
 		g.operator.Probe(g.now)
 		g.run(20 * time.Millisecond)
-		g.operator.Form(g.now, wire.ClusterID{3}, Base{})
+		g.operator.Form(g.now, wire.ClusterID{3}, wire.Base{})
 		g.run(200 * time.Millisecond)
 		g.wantStatus(wire.StatusNormal, g.ids...)
 		for _, id := range g.ids {
@@ -209,7 +209,7 @@ func TestHeldStateIsGivenUp(t *testing.T) {
 // then it says that it has no memory, and asks nobody for one.
 func TestSlowMemberOfANewGroup(t *testing.T) {
 	g, c, b := lost(t, 3)
-	base := Base{c.Op, c.Chain, wire.Digest{7}}
+	base := wire.Base{Op: c.Op, Chain: c.Chain, Root: wire.Digest{7}}
 	g.operator.Bring(g.now, base)
 	g.run(20 * time.Millisecond)
 	for _, id := range g.ids {
@@ -235,7 +235,7 @@ func TestSlowMemberOfANewGroup(t *testing.T) {
 	if why := g.tell(1, g.from(2), &wire.RecoveryResponse{ForIncarnation: g.replicas[1].incarnation, Members: g.replicas[2].members}); why != NotAwaited {
 		t.Errorf("it would recover while it reads: %v", why)
 	}
-	if why := g.tell(1, wire.Header{From: operatorID}, &wire.FetchBase{Base: 77}); why != AlreadyOperational {
+	if why := g.tell(1, wire.Header{From: operatorID}, &wire.FetchBase{Base: wire.Base{Op: 77}}); why != AlreadyOperational {
 		t.Errorf("it would want another state: %v", why)
 	}
 	g.read(1, c, b)
@@ -256,7 +256,7 @@ func TestLivingGroupIsBetterThanAState(t *testing.T) {
 	g.run(20 * time.Millisecond)
 	g.start(3)
 	var out Effects
-	g.replicas[3].Step(g.now, &wire.Header{From: operatorID}, &wire.FetchBase{Base: 9, Root: wire.Digest{1}}, &out)
+	g.replicas[3].Step(g.now, &wire.Header{From: operatorID}, &wire.FetchBase{Base: wire.Base{Op: 9, Root: wire.Digest{1}}}, &out)
 	g.hold(3)
 	g.run(time.Second)
 	g.wantStatus(wire.StatusNormal, 3)

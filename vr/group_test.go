@@ -97,7 +97,7 @@ func (g *group) form() {
 	if why, _ := g.operator.CanForm(); why != "" {
 		g.t.Fatal(why)
 	}
-	g.operator.Form(g.now, wire.ClusterID{1}, Base{})
+	g.operator.Form(g.now, wire.ClusterID{1}, wire.Base{})
 	g.run(10 * time.Millisecond)
 	if !g.operator.Done() {
 		g.t.Fatal("the group was not formed")

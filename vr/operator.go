@@ -24,7 +24,7 @@ type Operator struct {
 	seq     uint64
 	answers [wire.MembersMax]Answer
 	cluster wire.ClusterID // of the group to be formed, zero when only asking
-	base    Base           // the state that a group is to begin with, or zero
+	base    wire.Base      // the state that a group is to begin with, or zero
 	marked  wire.ClusterID // of the group that is asked for a checkpoint at minOp or above, if that is not 0
 	minOp   wire.OpNumber
 	reading time.Duration // when a replica last said that it reads the state of the group it was formed into
@@ -61,7 +61,7 @@ func NewOperator(cfg OperatorConfig) *Operator {
 // Probe begins to ask every replica, again and again until it has answered.
 func (o *Operator) Probe(now time.Duration) {
 	o.seq++
-	o.cluster, o.base, o.minOp = wire.ClusterID{}, Base{}, 0
+	o.cluster, o.base, o.minOp = wire.ClusterID{}, wire.Base{}, 0
 	o.reading, o.lost = now, 0
 	o.answers = [wire.MembersMax]Answer{}
 	for i, id := range o.cfg.Replicas {
@@ -78,7 +78,7 @@ func (o *Operator) TakeCheckpoint(now time.Duration, cluster wire.ClusterID, min
 
 // Bring begins to tell every replica to fetch a state from this program, until all of them hold it. The
 // last Probe must have found that they can form a group.
-func (o *Operator) Bring(now time.Duration, base Base) {
+func (o *Operator) Bring(now time.Duration, base wire.Base) {
 	o.Probe(now)
 	o.base = base
 }
@@ -86,7 +86,7 @@ func (o *Operator) Bring(now time.Duration, base Base) {
 // Form begins to tell every replica that it is a member of a new group, until all of them are. It begins
 // with a state that all of them hold, see Bring, or with nothing.
 // The last Probe must have found all of them without memory: see CanForm.
-func (o *Operator) Form(now time.Duration, cluster wire.ClusterID, base Base) {
+func (o *Operator) Form(now time.Duration, cluster wire.ClusterID, base wire.Base) {
 	why, _ := o.CanForm()
 	assert.That(why == "", "a group is formed of replicas without memory only")
 	o.listed = nil
@@ -152,13 +152,13 @@ func (o *Operator) onProbeReply(now time.Duration, h *wire.Header, m wire.Messag
 		return NotAwaited
 	}
 	if !o.cluster.IsZero() && (h.Cluster != o.cluster || reply.Status == wire.StatusRecovering) {
-		if o.lost == 0 && o.base != (Base{}) && reply.Held != o.base.Root {
+		if o.lost == 0 && !o.base.IsZero() && reply.Held != o.base.Root {
 			o.lost = h.From
 		}
 		o.reading = now
 		return NothingNew // it has not joined yet
 	}
-	if o.cluster.IsZero() && reply.Held != o.base.Root && o.base != (Base{}) {
+	if o.cluster.IsZero() && reply.Held != o.base.Root && !o.base.IsZero() {
 		return NothingNew // it does not hold the state yet
 	}
 	for i, id := range o.cfg.Replicas {
@@ -195,9 +195,9 @@ func (o *Operator) Tick(now time.Duration, out *Effects) {
 		}
 		h := wire.Header{Cluster: o.cluster, From: o.cfg.Self}
 		if !o.cluster.IsZero() {
-			out.send(h, id, &wire.Form{Members: o.listed, Base: o.base.Op, Chain: o.base.Chain, Root: o.base.Root})
-		} else if o.base != (Base{}) {
-			out.send(h, id, &wire.FetchBase{Base: o.base.Op, Chain: o.base.Chain, Root: o.base.Root})
+			out.send(h, id, &wire.Form{Members: o.listed, Base: o.base})
+		} else if !o.base.IsZero() {
+			out.send(h, id, &wire.FetchBase{Base: o.base})
 		}
 		out.send(h, id, &wire.Probe{Seq: o.seq})
 		if o.minOp != 0 {

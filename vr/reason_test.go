@@ -127,7 +127,7 @@ func TestReasons(t *testing.T) {
 			members := g.replicas[1].members
 			g.start(2)
 			members[1].Incarnation = g.replicas[2].incarnation
-			return g.tell(2, client, &wire.Form{Members: members, Base: 5})
+			return g.tell(2, client, &wire.Form{Members: members, Base: wire.Base{Op: 5}})
 		},
 		NotListed: func(g *group) Reason {
 			members := g.replicas[1].members

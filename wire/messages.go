@@ -124,23 +124,28 @@ type Log struct {
 
 // ---- birth and recovery (section 4.3)
 
-// Form creates a group: every listed incarnation starts in view 0, with an empty log or with the state
-// after op Base, which it must hold. Root is that of the manifest of the state, so that all members
-// begin with the same.
-type Form struct {
-	Members []Member
-	Base    OpNumber
-	Chain   Chain
-	Root    Digest
+// A Base is the state that a group begins with: that after an op of an earlier group. All of it is zero
+// if that is none.
+type Base struct {
+	Op    OpNumber
+	Chain Chain
+	// Root is that of the manifest of the state. It stands for all of its bytes.
+	Root Digest
 }
 
-// FetchBase asks a replica without memory to fetch the state after op Base from the sender, and to hold
-// it for a Form that names it.
-type FetchBase struct {
-	Base  OpNumber
-	Chain Chain
-	Root  Digest
+// IsZero tells whether there is none.
+func (b *Base) IsZero() bool { return *b == Base{} }
+
+// Form creates a group: every listed incarnation starts in view 0, with an empty log or with the state
+// Base, which it must hold.
+type Form struct {
+	Members []Member
+	Base    Base
 }
+
+// FetchBase asks a replica without memory to fetch a state from the sender, and to hold it for a Form
+// that names it.
+type FetchBase struct{ Base Base }
 
 // Recovery says that the header's incarnation has just started, without memory.
 type Recovery struct{}
@@ -378,15 +383,15 @@ func (m *Log) walk(c *coder) {
 
 func (m *Form) walk(c *coder) {
 	c.members(&m.Members, "members", "the configuration, in order")
-	number(c, &m.Base, "base", "op-number of the state that the group begins with; 0: none, and the rest is 0")
-	number(c, &m.Chain, "chain", "chain of that op")
-	c.digest(&m.Root, "root", "digest of the manifest of that state")
+	m.Base.walk(c)
 }
 
-func (m *FetchBase) walk(c *coder) {
-	number(c, &m.Base, "base", "op-number of the state")
-	number(c, &m.Chain, "chain", "chain of that op")
-	c.digest(&m.Root, "root", "digest of the manifest of the state")
+func (m *FetchBase) walk(c *coder) { m.Base.walk(c) }
+
+func (b *Base) walk(c *coder) {
+	number(c, &b.Op, "base", "op-number of the state that the group begins with; 0: none, and the rest is 0")
+	number(c, &b.Chain, "chain", "chain of that op")
+	c.digest(&b.Root, "root", "digest of the manifest of that state")
 }
 
 func (m *TakeCheckpoint) walk(c *coder) {

@@ -36,7 +36,7 @@ var sampleMessages = []Message{
 	&ViewChangeProgress{Have: 20, Need: 43},
 	&GetLog{LastNormal: 6, From: 21, To: 43},
 	&Log{LastNormal: 6, First: 42, PrevChain: 0xcafe_d00d_0000_0029, Commit: 41, Entries: sampleLog},
-	&Form{Members: sampleGroup, Base: 40, Chain: 0xcafe_d00d_0000_0028, Root: Digest{0x12, 15: 0x34}},
+	&Form{Members: sampleGroup, Base: Base{Op: 40, Chain: 0xcafe_d00d_0000_0028, Root: Digest{0x12, 15: 0x34}}},
 	&Recovery{},
 	&RecoveryResponse{ForIncarnation: 0x600d_0000_0001, IsPrimary: true, Op: 43, Commit: 41,
 		Members: sampleGroup, CrashVector: sampleGroup[:2]},
@@ -56,7 +56,7 @@ var sampleMessages = []Message{
 	&Piece{Op: 40, Chunk: 1, Parts: Parts{}.Append(0, []byte("abc")).Append(1_100, []byte("de"))},
 	&TransferRefused{Op: 40, Chunk: NoChunk, Why: TransferPreparing, RetryMillis: 500, Prepares: 40},
 	&TakeCheckpoint{MinOp: 40},
-	&FetchBase{Base: 40, Chain: 0xcafe_d00d_0000_0028, Root: Digest{0x12, 15: 0x34}},
+	&FetchBase{Base: Base{Op: 40, Chain: 0xcafe_d00d_0000_0028, Root: Digest{0x12, 15: 0x34}}},
 }
 
 func sample(k Kind) Message { return sampleMessages[k-1] }

@@ -170,12 +170,13 @@ func fieldsOf(t *testing.T, layout []Field, v reflect.Value) object {
 	return o
 }
 
-// flat returns the fields of a struct, those of a report in it one by one.
+// flat returns the fields of a struct, those of a struct in it one by one.
 func flat(v reflect.Value) (fields []reflect.Value) {
 	for _, field := range v.Fields() {
-		if _, is := field.Interface().(TransferReport); is {
+		switch field.Interface().(type) {
+		case TransferReport, Base:
 			fields = append(fields, flat(field)...)
-		} else {
+		default:
 			fields = append(fields, field)
 		}
 	}

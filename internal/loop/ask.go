@@ -34,7 +34,7 @@ func (l *Loop) Form(ctx context.Context) (wire.ClusterID, error) {
 	if _, err := l.Probe(ctx); err != nil {
 		return wire.ClusterID{}, err
 	}
-	return l.form(ctx, vr.Base{})
+	return l.form(ctx, wire.Base{})
 }
 
 // canForm returns why the replicas, as they have just answered, can not form a group.
@@ -51,7 +51,7 @@ func canForm(ctx context.Context, o *vr.Operator, denials []stack.Denial) error 
 }
 
 // form forms a group of replicas that have just answered, with a state that they hold or with nothing.
-func (l *Loop) form(ctx context.Context, base vr.Base) (wire.ClusterID, error) {
+func (l *Loop) form(ctx context.Context, base wire.Base) (wire.ClusterID, error) {
 	denials := l.Denials()
 	var cluster wire.ClusterID
 	_, _ = rand.Read(cluster[:]) // never fails

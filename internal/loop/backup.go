@@ -205,7 +205,7 @@ func (l *Loop) Restore(ctx context.Context, t Transfer, c statexfer.Checkpoint) 
 	if err != nil {
 		return cluster, err
 	}
-	base := vr.Base{Op: c.Op, Chain: c.Chain}
+	base := wire.Base{Op: c.Op, Chain: c.Chain}
 	if base.Root, err = l.give(ctx, c); err != nil {
 		return cluster, err
 	}
@@ -249,7 +249,7 @@ func (l *Loop) give(ctx context.Context, c statexfer.Checkpoint) (root wire.Dige
 }
 
 // bring has all replicas fetch the state.
-func (l *Loop) bring(ctx context.Context, t *Transfer, base vr.Base) error {
+func (l *Loop) bring(ctx context.Context, t *Transfer, base wire.Base) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	type outcome struct {

@@ -130,7 +130,7 @@ func (p *bareOperator) step(now time.Duration, _ int, packet []byte, out *output
 	if h, m, err := p.decoder.Decode(packet); err == nil {
 		p.vr.Step(now, h, m, &p.effects)
 	}
-	form(p.vr, now, p.cluster, vr.Base{}, &p.listed)
+	form(p.vr, now, p.cluster, wire.Base{}, &p.listed)
 	p.end(out)
 }
 

@@ -78,7 +78,7 @@ func (r *record) beginAt(b *base) {
 // A restoring is what an operator does before it forms a group with a state.
 type restoring struct {
 	checkpoint statexfer.Checkpoint
-	base       vr.Base // zero before the state is written out
+	base       wire.Base // zero before the state is written out
 	brought    bool    // the replicas are told to fetch it
 }
 
@@ -94,14 +94,14 @@ func (p *hostProcess) restore(now time.Duration) bool {
 	if why, _ := o.CanForm(); why != "" {
 		return false
 	}
-	if f.base == (vr.Base{}) {
+	if f.base.IsZero() {
 		root, written, err := p.host.Given()
 		assert.That(err == nil, "what was kept can be read")
 		if !written {
 			p.host.Give(now, f.checkpoint, &p.effects)
 			return false
 		}
-		f.base = vr.Base{Op: f.checkpoint.Op, Chain: f.checkpoint.Chain, Root: root}
+		f.base = wire.Base{Op: f.checkpoint.Op, Chain: f.checkpoint.Chain, Root: root}
 	}
 	f.brought = true
 	o.Bring(now, f.base)

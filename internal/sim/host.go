@@ -115,7 +115,7 @@ func (p *hostProcess) step(now time.Duration, from int, packet []byte, out *outp
 // operate lets an operator go on.
 func (p *hostProcess) operate(now time.Duration) {
 	if f := p.forming; f != nil && p.restore(now) {
-		base := vr.Base{}
+		base := wire.Base{}
 		if f.restoring != nil {
 			base = f.restoring.base
 		}
@@ -181,7 +181,7 @@ func (p *hostProcess) formed() ([]wire.Member, bool) {
 }
 
 // form lets an operator go on from probing to forming, once.
-func form(o *vr.Operator, now time.Duration, cluster wire.ClusterID, base vr.Base, listed *[]wire.Member) {
+func form(o *vr.Operator, now time.Duration, cluster wire.ClusterID, base wire.Base, listed *[]wire.Member) {
 	if *listed != nil || !o.Done() {
 		return
 	}

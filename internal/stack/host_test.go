@@ -135,7 +135,7 @@ func (l *lan) form() {
 	if why, _ := o.CanForm(); why != "" {
 		l.t.Fatal(why)
 	}
-	o.Form(l.now, wire.ClusterID{1}, vr.Base{})
+	o.Form(l.now, wire.ClusterID{1}, wire.Base{})
 	l.until("the group is formed", o.Done)
 }
 

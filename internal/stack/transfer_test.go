@@ -60,12 +60,12 @@ func TestNeedEndsAsTheStateIsWhole(t *testing.T) {
 	var out Effects
 	now, spool := time.Second, new(statexfer.Memory)
 	source := statexfer.NewSource(statexfer.SourceConfig{Self: 2, Open: func() (Spool, error) { return spool, nil }})
-	base := wire.FetchBase{Base: 5}
+	base := wire.FetchBase{Base: wire.Base{Op: 5}}
 	source.Offer(statexfer.Checkpoint{Op: 5, State: bytes.NewBufferString(stateAfter5(t))})
 	source.Prepare(now, &out.states)
 	out.states.Jobs[0].Run()
 	out.states.Jobs[0].Done(now, &out.states)
-	base.Root, _, _ = source.Root()
+	base.Base.Root, _, _ = source.Root()
 	source.Step(now, &wire.Header{From: 1}, &wire.GetManifest{MinOp: 5}, &out.states)
 	manifest := *out.states.Messages[0].Message.(*wire.Manifest)
 	out.Reset()
@@ -97,7 +97,7 @@ func TestNeedEndsAsTheStateIsWhole(t *testing.T) {
 		work()
 	}
 	hear(&base)
-	other := wire.FetchBase{Base: 6}
+	other := wire.FetchBase{Base: wire.Base{Op: 6}}
 	hear(&manifest, &other)
 	if h.states.ready != nil {
 		t.Errorf("holds op %d, which nobody wants", h.states.ready.Op)
