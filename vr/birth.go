@@ -31,6 +31,10 @@ type birth struct {
 // formed tells whether the replica belongs to a new group, and is still reading its state.
 func (b *birth) formed() bool { return !b.cluster.IsZero() }
 
+// wantsBase tells whether the state that the replica wants is one that a group is to begin with. A group
+// to come back into goes before that.
+func (r *Replica) wantsBase() bool { return !r.birth.base.IsZero() && r.lacks == 0 }
+
 // mayBeBorn tells whether the replica has not come to anything yet.
 func (r *Replica) mayBeBorn() bool {
 	return r.status == wire.StatusRecovering && !r.restoring && r.applied == 0 && r.lacks == 0 && !r.birth.formed()
