@@ -233,8 +233,8 @@ func (c *control) pace() int64 {
 func (c *control) quantum() int { return min(c.slack(), quantumBytesMax) }
 
 // slack is what the path carries within the time that a quantum may take: so much may wait. It has no
-// other bound. On a path as fast as the ends, these are what is waited for, and longer than on any
-// other path if they always find only a little to do.
+// bound in bytes. On a path that is as fast as the ends, less would have each of them wait for the other
+// to wake up.
 func (c *control) slack() int {
 	span := min(max(c.least/2, quantumMin), quantumMax)
 	// The datagram that crosses the end still goes out: half of one less is right in the mean.

@@ -80,8 +80,8 @@
 // # What is kept outside
 //
 // A program outside the group can be a target, to make a backup, and a source, to bring it back to
-// replicas that are to form a group with it. A source has one place for targets that are no replicas. The form of the file, and what is
-// checked when it is read, is in file.go.
+// replicas that are to form a group with it. A source has one place for targets that are no replicas. The
+// form of the file, and what is checked when it is read, is in file.go.
 //
 // # What it leaves to others
 //
@@ -95,9 +95,10 @@
 // It gives messages whose headers it has checked, GetManifest, GetBlocks and GetPiece to the source
 // and the others to the target, and sends Messages with the replica's header; From is filled in. It
 // runs each of Jobs once, off the thread of the protocol, long ones beside the others, and calls Done
-// in that thread. It restores a Ready likewise, and calls Target.Restored with the outcome. It tells
-// the source of each checkpoint by Offer, and by Withdraw before its state is replaced, and the target of a need by Start, and by Stop that it is
-// over. Both machines want a Tick at their Deadline.
+// in that thread. It restores a Ready likewise, and calls Target.Restored with the outcome; if that is of
+// no use, Target.Renew or Target.Drop. It tells the source of each checkpoint by Offer, and by Withdraw
+// before its state is replaced, and the target of a need by Start, and by Stop that it is over. Both
+// machines want a Tick at their Deadline.
 //
 // # Reading order
 //
