@@ -20,7 +20,7 @@ import (
 
 // birth is what a replica without memory knows of a state that a group is to begin with.
 type birth struct {
-	base  wire.Base // zero: nobody has said anything
+	base  wire.Base // zero: nobody has said anything, or there is a group to come back into
 	donor wire.Peer
 	held  bool // whoever runs the replica has all of it
 	// cluster and members are of the group, as soon as that is formed.
@@ -30,10 +30,6 @@ type birth struct {
 
 // formed tells whether the replica belongs to a new group, and is still reading its state.
 func (b *birth) formed() bool { return !b.cluster.IsZero() }
-
-// wantsBase tells whether the state that the replica wants is one that a group is to begin with. A group
-// to come back into goes before that.
-func (r *Replica) wantsBase() bool { return !r.birth.base.IsZero() && r.lacks == 0 }
 
 // mayBeBorn tells whether the replica has not come to anything yet.
 func (r *Replica) mayBeBorn() bool {
@@ -59,7 +55,7 @@ func (r *Replica) onFetchBase(h *wire.Header, m *wire.FetchBase, out *Effects) R
 // Hold tells that the runtime has the whole state that NeedState asked for, and asks whether it is to
 // be held for a group that is not formed yet.
 func (r *Replica) Hold(out *Effects) bool {
-	if r.birth.base.Op == 0 || r.birth.formed() {
+	if r.birth.base.IsZero() || r.birth.formed() {
 		return false
 	}
 	if !r.birth.held {

@@ -314,3 +314,24 @@ func TestProgramsOutside(t *testing.T) {
 		}
 	}
 }
+
+// The same if it needs the state of that group, because nobody's log goes back far enough.
+func TestStateOfALivingGroupIsBetter(t *testing.T) {
+	g := smallLogs(t, 3, 64<<10)
+	for g.replicas[1].log.base == 0 {
+		g.submit(10)
+		g.run(3 * time.Millisecond)
+	}
+	g.start(3)
+	r := g.replicas[3]
+	var out Effects
+	r.Step(g.now, &wire.Header{From: operatorID}, &wire.FetchBase{Base: wire.Base{Op: 9, Root: wire.Digest{1}}}, &out)
+	g.hold(3)
+	g.run(time.Second)
+	if need, lacks := r.NeedState(); !lacks || need.Root != (wire.Digest{}) || len(need.Donors) != 2 {
+		t.Errorf("it needs %+v", need)
+	}
+	if r.Hold(&out) {
+		t.Error("it would hold a state")
+	}
+}

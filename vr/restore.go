@@ -43,7 +43,7 @@ type NeedState struct {
 
 // NeedState returns what the replica lacks, and whether it lacks anything.
 func (r *Replica) NeedState() (NeedState, bool) {
-	if r.wantsBase() {
+	if !r.birth.base.IsZero() {
 		return NeedState{MinOp: r.birth.base.Op, Donors: []wire.Peer{r.birth.donor}, Root: r.birth.base.Root}, true
 	}
 	if r.lacks == 0 && !r.restoring || r.restored != nil || r.status == wire.StatusHalted {
@@ -100,7 +100,7 @@ func (r *Replica) lack(op wire.OpNumber, out *Effects) {
 // before, and BeginRestore comes again. The checkpoint of what it has had is let go of before, and so
 // must be by who else has it: no memory has room for two states.
 func (r *Replica) BeginRestore(op wire.OpNumber) bool {
-	if r.wantsBase() {
+	if !r.birth.base.IsZero() {
 		if r.restored != nil || !r.birth.formed() || op != r.birth.base.Op {
 			return false
 		}
