@@ -79,7 +79,7 @@ func (r *record) beginAt(b *base) {
 type restoring struct {
 	checkpoint statexfer.Checkpoint
 	base       wire.Base // zero before the state is written out
-	brought    bool    // the replicas are told to fetch it
+	brought    bool      // the replicas are told to fetch it
 }
 
 // restore does what is next before the group can be formed, and tells whether nothing is.
