@@ -43,8 +43,9 @@ type Conn struct {
 	sleeper sleeper
 	// quiet: the last Wait saw that nothing has arrived, so that the next ReadBatch need not ask.
 	quiet bool
-	// spin is for how long Wait asks before it sleeps.
+	// spin is for how long Wait asks before it sleeps, at least; see Spin and bulk.
 	spin time.Duration
+	bulk bulk
 }
 
 // OwnThread binds the calling goroutine to its thread.
@@ -151,7 +152,8 @@ func fatal(e unix.Errno) error {
 
 // Spin has Wait ask the kernel for datagrams again and again for so long before it sleeps, which
 // saves the time to wake up, about as long as all else on the way of a small message. It takes a whole
-// CPU while there is something to do, which it should not take from who is to answer.
+// CPU while there is something to do, which it should not take from who is to answer. After bulk Wait
+// does so in any case, for less time; see bulk.
 func (c *Conn) Spin(d time.Duration) { c.spin = d }
 
 // fullPause is how long a backlog waits that the kernel refused for another reason than a full
@@ -172,8 +174,10 @@ func (c *Conn) Wait(timeout time.Duration) {
 	default:
 		timeout = min(timeout, fullPause)
 	}
-	if spin := min(timeout, c.spin); spin > 0 && !c.backlog.any() {
-		if c.isAwaited(spin) {
+	if spin := min(timeout, max(c.spin, c.bulk.spin())); spin > 0 && !c.backlog.any() {
+		awaited := c.isAwaited(spin)
+		c.bulk.spun(awaited)
+		if awaited {
 			return
 		}
 		timeout -= spin

@@ -6,7 +6,8 @@
 // one peer that may be joined cross the kernel in one piece (UDP_SEGMENT, UDP_GRO), which is what
 // makes bulk fast; elsewhere package net does the work with the same behaviour.
 //
-// A Conn that has nothing to do sleeps at once, unless it was told to Spin for a while.
+// A Conn that has nothing to do sleeps at once, unless it was told to Spin for a while, or bulk has just
+// arrived: then more of it is on its way.
 //
 // UDP promises nothing, and so does WriteBatch: whatever keeps a datagram from leaving is counted
 // and otherwise left to package frag, whose business is loss. Where a network card or a tunnel can

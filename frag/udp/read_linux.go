@@ -60,6 +60,14 @@ func (v *inVector) bytes(i int) []byte {
 	return v.buffers[i*messageSize:][:v.headers[i].Len:messageSize]
 }
 
+// total returns the bytes of the first n messages.
+func (v *inVector) total(n int) (bytes int) {
+	for i := range n {
+		bytes += int(v.headers[i].Len)
+	}
+	return bytes
+}
+
 // An incoming is what the kernel has delivered and ReadBatch has not handed out.
 type incoming struct {
 	at, count int // messages of the vector
@@ -102,6 +110,9 @@ func (c *Conn) receive() error {
 		return fatal(e)
 	}
 	c.incoming.count = n
+	if n > 0 {
+		c.bulk.arrived(c.in.total(n))
+	}
 	return nil
 }
 

@@ -106,3 +106,59 @@ func TestSpinAsks(t *testing.T) {
 		t.Errorf("asked %d times, want 3", asked)
 	}
 }
+
+// TestBulkIsAwaited: after bulk, and only then, Wait asks before it sleeps, but not for long in vain.
+func TestBulkIsAwaited(t *testing.T) {
+	c := open(t)
+	arriving, asked, late := 0, 0, 0
+	c.kernel.recvmmsg = func(_ int, headers []unix.Mmsghdr) (int, unix.Errno) {
+		if asked++; asked > 0 && asked == late {
+			arriving = 1
+		}
+		if arriving == 0 {
+			return 0, unix.EAGAIN
+		}
+		headers[0].Len, arriving = uint32(arriving), 0
+		headers[0].Hdr.SetControllen(0)
+		return 1, 0
+	}
+	read := func() {
+		t.Helper()
+		c.quiet = false // the socket does not know of what arrives here
+		if _, err := c.ReadBatch(); err != nil || arriving > 0 {
+			t.Fatal("nothing has arrived", err)
+		}
+	}
+	// asks tells whether a Wait asks that follows the arrival of so many bytes.
+	asks := func(bytes int) bool {
+		t.Helper()
+		arriving, asked = bytes, -1
+		read()
+		c.Wait(time.Millisecond)
+		return asked > 0
+	}
+	if asks(bulkLeast - 1) {
+		t.Error("asks after a small message")
+	}
+	for range bulkTries {
+		if !asks(bulkLeast) {
+			t.Error("does not ask after bulk")
+		}
+	}
+	tries := 0
+	for range 2 * bulkEvery {
+		if asks(bulkLeast) {
+			tries++
+		}
+	}
+	if tries != 2 {
+		t.Errorf("asked %d times in %d when it was always in vain", tries, 2*bulkEvery)
+	}
+	for late = 1; !asks(bulkLeast); {
+	}
+	late = 0
+	read() // what arrived while Wait asked
+	if !asks(bulkLeast) {
+		t.Error("does not ask after bulk although it paid the last time")
+	}
+}
