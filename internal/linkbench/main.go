@@ -9,6 +9,7 @@
 //	main.go      what to do
 //	subjects.go  what is measured, in rounds
 //	table.go     what came of it
+//	cpus.go      where they run
 //	work.go      how busy the machine is with other things
 //	network.go   the two hosts, and processes on them
 //	raw.go       the floors

@@ -14,8 +14,8 @@ import (
 func TestReport(t *testing.T) {
 	results := []result{{name: "floor"}, {name: "ours"}}
 	for _, gigabits := range [...][2]float64{{40, 20}, {10, 2}, {20, 6}} {
-		results[0].add(&bulk{gigabits: gigabits[0], perCPU: gigabits[0]}, &trips{P50: 30, P99: 50})
-		results[1].add(&bulk{gigabits: gigabits[1], perCPU: gigabits[1] / 2, beside: trips{100, 250}}, &trips{P50: 45, P99: 60})
+		results[0].add(&bulk{gigabits: gigabits[0], perCPU: gigabits[0]}, &trips{P50: 30, P99: 50}, &trips{P50: 10})
+		results[1].add(&bulk{gigabits: gigabits[1], perCPU: gigabits[1] / 2, beside: trips{100, 250}}, &trips{P50: 45, P99: 60}, &trips{P50: 17})
 	}
 	r := newReport(results, []float64{0.01, 0.3, 0.02}, &options{rounds: 3, duration: 2 * time.Second})
 	var out strings.Builder
@@ -24,8 +24,8 @@ func TestReport(t *testing.T) {
 	}
 	lines := strings.Split(out.String(), "\n")
 	for i, want := range []string{
-		"floor 20.00 1.00 20.00 1.00 30.0 +0.0 50.0 - - -",
-		"ours 6.00 0.30 3.00 0.15 45.0 +15.0 60.0 100 250 +190",
+		"floor 20.00 1.00 20.00 1.00 10.0 +0.0 30.0 +0.0 50.0 - - -",
+		"ours 6.00 0.30 3.00 0.15 17.0 +7.0 45.0 +15.0 60.0 100 250 +190",
 	} {
 		if got := strings.Join(strings.Fields(lines[2+i]), " "); got != want {
 			t.Errorf("%q, want %q", got, want)

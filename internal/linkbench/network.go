@@ -53,8 +53,8 @@ type process struct {
 	complaint strings.Builder
 }
 
-// start starts a process. It has a line to say when it is ready, or when it is done.
-func start(ctx context.Context, host string, command []string) (*process, error) {
+// start starts a process on a CPU. It has a line to say when it is ready, or when it is done.
+func start(ctx context.Context, host string, cpu int, command []string) (*process, error) {
 	p := &process{cmd: exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", host}, command...)...)}
 	p.cmd.Stderr = &p.complaint
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
@@ -63,7 +63,7 @@ func start(ctx context.Context, host string, command []string) (*process, error)
 		return nil, err
 	}
 	p.out = bufio.NewReader(out)
-	return p, p.cmd.Start()
+	return p, startOn(cpu, p.cmd)
 }
 
 // itself returns the command by which this program plays a role. (It is not /proc/self/exe, which is ip's.)
@@ -92,8 +92,10 @@ func (p *process) end() (seconds float64) {
 	return (p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()).Seconds()
 }
 
-// A pair is two commands: one answers on the right host, the other one asks on the left.
+// A pair is two commands, and where they run: one answers on the right host, the other one asks on
+// the left.
 type pair struct {
+	seating       seating
 	answers, asks []string
 	// tells: it is the end that answers that knows the result, and tells when all is over.
 	tells bool
@@ -101,7 +103,7 @@ type pair struct {
 
 // play reads the result into v, and returns the CPU seconds of the end that has used more.
 func play(ctx context.Context, commands pair, v any) (busier float64, err error) {
-	a, err := start(ctx, right, commands.answers)
+	a, err := start(ctx, right, commands.seating.answers, commands.answers)
 	if err != nil {
 		return 0, err
 	}
@@ -109,7 +111,7 @@ func play(ctx context.Context, commands pair, v any) (busier float64, err error)
 	if err := a.line(nil); err != nil { // ready
 		return 0, err
 	}
-	b, err := start(ctx, left, commands.asks)
+	b, err := start(ctx, left, commands.seating.asks, commands.asks)
 	if err != nil {
 		return 0, err
 	}

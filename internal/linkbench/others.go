@@ -18,14 +18,14 @@ func (o other) command(role string, duration time.Duration) []string {
 	}
 }
 
-func (o other) bulk(ctx context.Context, duration time.Duration) (bulk, error) {
+func (o other) bulk(ctx context.Context, on seating, duration time.Duration) (bulk, error) {
 	var got struct{ BytesPerSecond float64 }
-	cpu, err := play(ctx, pair{answers: o.command("listen", duration), asks: o.command("bulk", duration)}, &got)
+	cpu, err := play(ctx, pair{seating: on, answers: o.command("listen", duration), asks: o.command("bulk", duration)}, &got)
 	return newBulk(got.BytesPerSecond, duration, cpu), err
 }
 
-func (o other) trips(ctx context.Context, duration time.Duration) (t trips, err error) {
-	_, err = play(ctx, pair{answers: o.command("listen", duration), asks: o.command("small", duration)}, &t)
+func (o other) trips(ctx context.Context, on seating, duration time.Duration) (t trips, err error) {
+	_, err = play(ctx, pair{seating: on, answers: o.command("listen", duration), asks: o.command("small", duration)}, &t)
 	return t, err
 }
 

@@ -82,16 +82,16 @@ type link struct {
 	spin    time.Duration
 }
 
-func (l link) play(ctx context.Context, role string, duration time.Duration) (row linktest.Row, cpu float64, err error) {
+func (l link) play(ctx context.Context, on seating, role string, duration time.Duration) (row linktest.Row, cpu float64, err error) {
 	command := func(role string) []string {
 		return itself(role, duration, "-sealed="+strconv.FormatBool(l.sealed), "-profile="+l.profile, "-spin="+l.spin.String())
 	}
-	cpu, err = play(ctx, pair{answers: command("listen"), asks: command(role)}, &row)
+	cpu, err = play(ctx, pair{seating: on, answers: command("listen"), asks: command(role)}, &row)
 	return row, cpu, err
 }
 
-func (l link) bulk(ctx context.Context, duration time.Duration) (bulk, error) {
-	row, cpu, err := l.play(ctx, "bulk", duration)
+func (l link) bulk(ctx context.Context, on seating, duration time.Duration) (bulk, error) {
+	row, cpu, err := l.play(ctx, on, "bulk", duration)
 	b := newBulk(row.BytesPerSecond, duration, cpu)
 	if row.Beside != nil {
 		b.beside = trips{row.Beside.P50Micros, row.Beside.P99Micros}
@@ -99,7 +99,7 @@ func (l link) bulk(ctx context.Context, duration time.Duration) (bulk, error) {
 	return b, err
 }
 
-func (l link) trips(ctx context.Context, duration time.Duration) (trips, error) {
-	row, _, err := l.play(ctx, "small", duration)
+func (l link) trips(ctx context.Context, on seating, duration time.Duration) (trips, error) {
+	row, _, err := l.play(ctx, on, "small", duration)
 	return trips{row.P50Micros, row.P99Micros}, err
 }

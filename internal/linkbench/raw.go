@@ -158,15 +158,15 @@ func ping(duration time.Duration) error {
 }
 
 // rawBulk has a source and a sink play.
-func rawBulk(ctx context.Context, duration time.Duration) (bulk, error) {
+func rawBulk(ctx context.Context, on seating, duration time.Duration) (bulk, error) {
 	var h haul
-	cpu, err := play(ctx, pair{answers: itself("sink", duration), asks: itself("source", duration), tells: true}, &h)
+	cpu, err := play(ctx, pair{seating: on, answers: itself("sink", duration), asks: itself("source", duration), tells: true}, &h)
 	gigabits := 8 * float64(h.Bytes) / 1e9
 	return bulk{gigabits: gigabits / h.Seconds, perCPU: gigabits / cpu}, err
 }
 
 // rawTrips has a ping and an echo play.
-func rawTrips(ctx context.Context, duration time.Duration) (t trips, err error) {
-	_, err = play(ctx, pair{answers: itself("echo", duration), asks: itself("ping", duration)}, &t)
+func rawTrips(ctx context.Context, on seating, duration time.Duration) (t trips, err error) {
+	_, err = play(ctx, pair{seating: on, answers: itself("echo", duration), asks: itself("ping", duration)}, &t)
 	return t, err
 }

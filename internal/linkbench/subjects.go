@@ -12,8 +12,8 @@ import (
 // A subject is something that carries bulk and small messages between the two hosts.
 type subject struct {
 	name  string
-	bulk  func(context.Context, time.Duration) (bulk, error)
-	trips func(context.Context, time.Duration) (trips, error)
+	bulk  func(context.Context, seating, time.Duration) (bulk, error)
+	trips func(context.Context, seating, time.Duration) (trips, error)
 }
 
 // A bulk is so many bits in a second of time, and so many in a second of the CPU of the busier end.
@@ -30,6 +30,7 @@ type trips struct{ P50, P99 float64 }
 type result struct {
 	name           string
 	bulks, perCPU  []float64
+	togethers      []float64 // p50 on one CPU
 	p50s, p99s     []float64
 	besides, lates []float64 // p50 and p99 beside bulk, or none
 }
@@ -59,28 +60,37 @@ func subjects(o *options) []subject {
 // measure measures everything in turns. It also returns, round for round, which share of the
 // machine's CPUs other work has taken.
 func measure(ctx context.Context, subjects []subject, o *options) (results []result, others []float64, err error) {
+	apart, together, err := seatings()
+	if err != nil {
+		return nil, nil, err
+	}
 	results = make([]result, len(subjects))
 	for round := range o.rounds {
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, o.rounds)
 		before := lookAtWork()
 		for i, s := range subjects {
-			b, err := s.bulk(ctx, o.duration)
+			b, err := s.bulk(ctx, apart, o.duration)
 			if err != nil {
 				return nil, nil, fmt.Errorf("%s: %w", s.name, err)
 			}
-			t, err := s.trips(ctx, o.duration)
+			t, err := s.trips(ctx, apart, o.duration)
 			if err != nil {
 				return nil, nil, fmt.Errorf("%s: %w", s.name, err)
+			}
+			one, err := s.trips(ctx, together, o.duration)
+			if err != nil {
+				return nil, nil, fmt.Errorf("%s, on one CPU: %w", s.name, err)
 			}
 			results[i].name = s.name
-			results[i].add(&b, &t)
+			results[i].add(&b, &t, &one)
 		}
 		others = append(others, lookAtWork().othersSince(before))
 	}
 	return results, others, nil
 }
 
-func (r *result) add(b *bulk, t *trips) {
+func (r *result) add(b *bulk, t, together *trips) {
+	r.togethers = append(r.togethers, together.P50)
 	r.bulks, r.perCPU = append(r.bulks, b.gigabits), append(r.perCPU, b.perCPU)
 	r.p50s, r.p99s = append(r.p50s, t.P50), append(r.p99s, t.P99)
 	if b.beside != (trips{}) {

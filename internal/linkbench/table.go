@@ -27,6 +27,10 @@ type row struct {
 	Ratio    figure `json:"bulk_ratio"`
 	PerCPU   figure `json:"bulk_gbit_per_cpu_s"`
 	CPURatio figure `json:"bulk_cpu_ratio"`
+	// Together is P50 of small round trips between processes on one CPU, TogetherOver is by how much
+	// it exceeds the first row's. All else is with a CPU for each process.
+	Together     figure `json:"one_cpu_p50_us"`
+	TogetherOver figure `json:"one_cpu_p50_over_us"`
 	// P50 and P99 are of small round trips, Over is by how much P50 exceeds the first row's.
 	P50  figure `json:"p50_us"`
 	Over figure `json:"p50_over_us"`
@@ -71,6 +75,7 @@ func newReport(results []result, others []float64, o *options) *report {
 			Name:     s.name,
 			Gigabits: newFigure(s.bulks), Ratio: each(ratio, s.bulks, floor.bulks),
 			PerCPU: newFigure(s.perCPU), CPURatio: each(ratio, s.perCPU, floor.perCPU),
+			Together: newFigure(s.togethers), TogetherOver: each(difference, s.togethers, floor.togethers),
 			P50: newFigure(s.p50s), Over: each(difference, s.p50s, floor.p50s), P99: newFigure(s.p99s),
 		}
 		if len(s.lates) == len(s.p99s) {
@@ -88,12 +93,13 @@ const busy = 0.1
 // print prints the medians.
 func (r *report) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\tbulk\t\tper CPU\t\t64 bytes\t\t\tbeside bulk\t\t\t")
-	fmt.Fprintln(t, "\tGbit/s\tratio\tGbit/s\tratio\tp50 µs\tover raw\tp99 µs\tp50 µs\tp99 µs\tover p99\t")
+	fmt.Fprintln(t, "\tbulk\t\tper CPU\t\t64 bytes, one CPU\t\ttwo CPUs\t\t\tbeside bulk\t\t\t")
+	fmt.Fprintln(t, "\tGbit/s\tratio\tGbit/s\tratio\tp50 µs\tover raw\tp50 µs\tover raw\tp99 µs\tp50 µs\tp99 µs\tover p99\t")
 	for i := range r.Rows {
 		l := &r.Rows[i]
-		fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%.2f\t%.2f\t%.1f\t%+.1f\t%.1f\t", l.Name,
-			l.Gigabits.Median, l.Ratio.Median, l.PerCPU.Median, l.CPURatio.Median, l.P50.Median, l.Over.Median, l.P99.Median)
+		fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%.2f\t%.2f\t%.1f\t%+.1f\t%.1f\t%+.1f\t%.1f\t", l.Name,
+			l.Gigabits.Median, l.Ratio.Median, l.PerCPU.Median, l.CPURatio.Median,
+			l.Together.Median, l.TogetherOver.Median, l.P50.Median, l.Over.Median, l.P99.Median)
 		if l.Late == nil {
 			fmt.Fprintln(t, "-\t-\t-\t")
 			continue
