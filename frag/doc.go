@@ -9,7 +9,8 @@
 //
 // There are two ways to send. Send queues a message on one of four lanes, which are served in the
 // order of their numbers. SendLatest puts a message in a slot, where a newer one replaces it; it
-// suits whatever is only worth as much as it is fresh. Slots go before lanes.
+// suits whatever is only worth as much as it is fresh. Slots go before lanes. SendUntil is Send for a
+// message that somebody will repeat: if it has waited too long for its turn, it is dropped.
 //
 // A session joins one run of a process to one run of another. When one of them restarts, the
 // session is replaced and everything queued in it is dropped: nothing is delivered twice in a
@@ -19,7 +20,7 @@
 // Reading order:
 //
 //	limits.go      every bound and every duration
-//	endpoint.go    the public face: Step, Send, SendLatest, Tick, Deadline
+//	endpoint.go    the public face: Step, Send, SendUntil, SendLatest, Tick, Deadline
 //	handshake.go   how a session comes about: HELLO, offer, confirmation
 //	denial.go      why there is no offer, and cookies under load
 //	secure.go      keys, sealed sessions

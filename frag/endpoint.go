@@ -137,6 +137,12 @@ func reasonOf(err error) Reason {
 // order; sending stops when the session ends. False: the message is empty or longer than
 // MessageMax, there is no such replica, the client has no session, or too much is queued.
 func (e *Endpoint) Send(now time.Duration, to wire.Peer, lane Lane, message []byte) bool {
+	return e.SendUntil(now, Never, to, lane, message)
+}
+
+// SendUntil is Send for a message that is of no use if nothing of it has left by then: it is dropped
+// when its turn comes, or when the queue is full. It costs the receiver nothing.
+func (e *Endpoint) SendUntil(now, until time.Duration, to wire.Peer, lane Lane, message []byte) bool {
 	now = e.advance(now)
 	p := e.find(to)
 	if p == nil || lane >= LanesMax || len(message) == 0 || len(message) > MessageMax {
@@ -144,10 +150,13 @@ func (e *Endpoint) Send(now time.Duration, to wire.Peer, lane Lane, message []by
 	}
 	body, compressed := e.body(p, lane, message)
 	size := classSize(classOf(bufferSize(totalOf(body))))
-	if !p.out[lane].fits(size) || e.queued+size > sendBudget {
-		return false
+	if l := &p.out[lane]; !l.fits(size) || e.queued+size > sendBudget {
+		if e.giveUp(p, l); !l.fits(size) || e.queued+size > sendBudget {
+			return false
+		}
 	}
 	m := e.newMessage(body)
+	m.until = until
 	if m.compressed = compressed; compressed {
 		p.counters.Compressed++
 		p.counters.Spared += uint64(len(message) - len(body))

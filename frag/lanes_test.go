@@ -204,3 +204,72 @@ func TestSenderKeepsTheWindow(t *testing.T) {
 		}
 	}
 }
+
+// TestTooLate: a message that has waited too long is not begun with, and those behind it arrive.
+func TestTooLate(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.connect(a, b)
+	l.Delay.Mean = 10 * time.Millisecond
+	const lane = 2
+	large := windowBytes[lane] / MessageMax // with their trailers, the last one does not fit the window
+	for i := range large {
+		a.Send(l.now, 2, lane, text(uint64(i), MessageMax))
+	}
+	for i := range 5 {
+		a.SendUntil(l.now, l.now+time.Millisecond, 2, lane, text(uint64(10+i), 1000))
+	}
+	a.SendUntil(l.now, l.now+time.Minute, 2, lane, []byte("in time"))
+	a.Send(l.now, 2, lane, []byte("for ever"))
+	l.run(10*time.Second, func() bool { return len(b.got) == large+2 })
+	l.pass(time.Second)
+	s, _ := a.PeerStats(2)
+	if len(b.got) != large+2 || s.GivenUp != 5 || s.Queued != 0 {
+		t.Errorf("%d messages came, want %d; %d were given up, want 5; %d bytes are queued", len(b.got), large+2, s.GivenUp, s.Queued)
+	}
+}
+
+// TestBegunIsNotTooLate: a message of which something has left arrives, however long that takes.
+func TestBegunIsNotTooLate(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.connect(a, b)
+	l.Delay.Mean = 10 * time.Millisecond
+	lost := 0
+	l.filter = func(from, _ *end, _ []byte) bool {
+		if from == a {
+			lost++
+		}
+		return from != a || lost%2 == 0
+	}
+	a.SendUntil(l.now, l.now+time.Microsecond, 2, 3, text(1, 1<<20))
+	l.run(time.Minute, func() bool { return len(b.got) > 0 })
+	if s, _ := a.PeerStats(2); len(b.got) != 1 || s.Retransmitted == 0 || s.GivenUp != 0 {
+		t.Errorf("%d messages came; %+v", len(b.got), s.PeerCounters)
+	}
+}
+
+// TestTooLateMakesRoom: a full queue has room again once it is too late for what is in it.
+func TestTooLateMakesRoom(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.filter = func(_, _ *end, _ []byte) bool { return false } // nobody is there
+	sent := 0
+	for a.SendUntil(l.now, l.now+time.Second, 2, 2, text(uint64(sent), 60_000)) {
+		sent++
+	}
+	l.pass(time.Second / 2)
+	if a.Send(l.now, 2, 2, text(1, 60_000)) {
+		t.Fatal("the queue had room for one more")
+	}
+	l.pass(time.Second)
+	if !a.Send(l.now, 2, 2, []byte("new")) {
+		t.Fatal("the queue is full of what is too late")
+	}
+	l.filter = nil
+	l.run(time.Minute, func() bool { return len(b.got) > 0 })
+	l.pass(time.Second)
+	if s, _ := a.PeerStats(2); len(b.got) != 1 || s.GivenUp != uint64(sent) {
+		t.Errorf("%d messages came, want one; %d of %d were given up", len(b.got), s.GivenUp, sent)
+	}
+}

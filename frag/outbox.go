@@ -2,6 +2,7 @@ package frag
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -16,6 +17,10 @@ type outMessage struct {
 	total  int
 	cells  int
 	single bool
+	// id is by which the receiver knows it, from when its first cell is sent.
+	id uint64
+	// until is when there is no use in beginning with it any more.
+	until time.Duration
 	// compressed: it is a block of what was to be sent.
 	compressed bool
 	// sent counts the cells that were sent at least once: they are the first ones.
@@ -50,12 +55,12 @@ func (m *outMessage) rewind() {
 
 // An outLane holds the messages of a lane in the order of their sending, in a ring of places:
 // floor … fresh-1 are sent and not all acknowledged, fresh … next-1 are to be sent, the first of
-// them perhaps in part. A place is empty once its message is acknowledged.
+// them perhaps in part. A place is empty once its message is acknowledged or given up.
 type outLane struct {
 	ring               []*outMessage
 	floor, fresh, next uint64
-	// base is the place of the session's first message, whose id is 1.
-	base uint64
+	// ids counts the messages that the session has begun with: the first one's id is 1.
+	ids uint64
 	// bytes counts the buffers of all messages, started the messages that are sent in part or
 	// whole and not acknowledged.
 	bytes, started int
@@ -113,11 +118,14 @@ func (l *outLane) take(room int, window int) (fragment, bool) {
 	}
 	if m.sent == 0 {
 		l.started += m.total
+		l.ids++
+		m.id = l.ids
 	}
 	f := fragment{l.fresh, m.sent, cells, false}
 	m.sent += cells
 	if m.sent == m.cells {
 		l.fresh++
+		l.skipEmpty()
 	}
 	return f, true
 }
@@ -211,20 +219,53 @@ func (l *outLane) remove(place uint64) {
 	l.ring[place&uint64(len(l.ring)-1)] = nil
 	l.bytes -= cap(m.buffer)
 	l.started -= m.total
+	l.raiseFloor()
+}
+
+// skipEmpty goes on to the next place with a message to send.
+func (l *outLane) skipEmpty() {
+	for l.fresh < l.next && l.at(l.fresh) == nil {
+		l.fresh++
+	}
+}
+
+// raiseFloor forgets the first places if they are empty.
+func (l *outLane) raiseFloor() {
 	for l.floor < l.fresh && l.at(l.floor) == nil {
 		l.floor++
 	}
 	l.lostFrom = max(l.lostFrom, l.floor)
 }
 
+// giveUp takes the next message to begin with out of the lane, and returns it, if it is too late for
+// that. What has begun goes on: on a slow path a message that may take long would never arrive else.
+func (l *outLane) giveUp(now time.Duration) *outMessage {
+	if l.fresh == l.next {
+		return nil
+	}
+	m := l.at(l.fresh)
+	if m.sent > 0 || m.until > now {
+		return nil
+	}
+	l.ring[l.fresh&uint64(len(l.ring)-1)] = nil
+	l.bytes -= cap(m.buffer)
+	l.skipEmpty()
+	l.raiseFloor()
+	return m
+}
+
 // rewind makes the lane as if nothing of it had been sent, for a new session. No message of it
 // has been acknowledged.
 func (l *outLane) rewind() {
 	for place := l.floor; place < l.next; place++ {
-		l.at(place).rewind()
+		if m := l.at(place); m != nil {
+			m.rewind()
+		}
 	}
-	l.base, l.fresh, l.lostFrom = l.floor, l.floor, l.floor
-	l.started, l.lost = 0, 0
+	l.fresh, l.lostFrom = l.floor, l.floor
+	l.skipEmpty()
+	l.raiseFloor()
+	l.ids, l.started, l.lost = 0, 0, 0
 }
 
 // newMessage copies a message into a buffer, with what it needs there.
@@ -262,6 +303,14 @@ func (e *Endpoint) freeMessage(m *outMessage) {
 	e.outMessages = append(e.outMessages, m)
 }
 
+// giveUp drops the messages of a lane that it is too late to begin with, up to the first that is not.
+func (e *Endpoint) giveUp(p *peer, l *outLane) {
+	for m := l.giveUp(e.now); m != nil; m = l.giveUp(e.now) {
+		p.counters.GivenUp++
+		e.freeMessage(m)
+	}
+}
+
 // dropLane empties a lane, whatever became of its messages.
 func (e *Endpoint) dropLane(l *outLane) {
 	for place := l.floor; place < l.next; place++ {
@@ -270,5 +319,5 @@ func (e *Endpoint) dropLane(l *outLane) {
 			l.ring[place&uint64(len(l.ring)-1)] = nil
 		}
 	}
-	*l = outLane{ring: l.ring, floor: l.next, fresh: l.next, next: l.next, base: l.next, lostFrom: l.next}
+	*l = outLane{ring: l.ring, floor: l.next, fresh: l.next, next: l.next, lostFrom: l.next}
 }

@@ -214,6 +214,7 @@ func (e *Endpoint) packSlots(p *peer, b []byte) (_ []byte, any bool) {
 func (e *Endpoint) packLane(p *peer, lane Lane, b []byte) []byte {
 	l := &p.out[lane]
 	for {
+		e.giveUp(p, l)
 		f, ok := l.take(cap(b)-len(b), windowBytes[lane])
 		if !ok {
 			return b
@@ -223,7 +224,7 @@ func (e *Endpoint) packLane(p *peer, lane Lane, b []byte) []byte {
 			p.session.path.want(e.now)
 		}
 		b = wire.AppendData(b, &wire.Data{
-			Lane: uint8(lane), Single: m.single, Compressed: m.compressed, ID: f.place - l.base + 1,
+			Lane: uint8(lane), Single: m.single, Compressed: m.compressed, ID: m.id,
 			Cell: uint32(f.cell), Total: uint32(m.total), Bytes: m.bytes(f.cell, f.cells),
 		})
 		p.session.sent.note(ref{id: f.place, cell: uint32(f.cell), cells: uint16(f.cells), lane: uint8(lane)})

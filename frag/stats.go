@@ -61,6 +61,7 @@ type PeerCounters struct {
 	Lost                    uint64 // datagrams declared lost
 	Retransmitted           uint64 // fragments and slot messages sent again
 	Compressed, Spared      uint64 // messages that went out compressed, and the bytes that this spared
+	GivenUp                 uint64 // messages of which nothing had left when it was too late
 	Probes                  uint64 // times that nothing was heard for so long that we asked
 	Partings                uint64 // times that joined datagrams were found to get lost, and others not
 	TooBig                  uint64 // datagrams that did not fit the link by which they were to leave

@@ -74,7 +74,11 @@ func torture(t *testing.T, seed uint64) {
 		if l.rng.IntN(3) == 0 && size <= SlotMax {
 			from.SendLatest(l.now, to, uint8(l.rng.IntN(SlotsMax)), numbered(next, from.id, size))
 		} else {
-			from.Send(l.now, to, Lane(l.rng.IntN(LanesMax)), numbered(next, from.id, size))
+			until := Never
+			if l.rng.IntN(4) == 0 {
+				until = l.now + time.Duration(l.rng.Int64N(2e7))
+			}
+			from.SendUntil(l.now, until, to, Lane(l.rng.IntN(LanesMax)), numbered(next, from.id, size))
 		}
 	}
 	pick := func() *end { return l.ends[l.rng.IntN(len(l.ends))] }
