@@ -29,7 +29,8 @@
 //	session.go     the state of a session; a datagram's way in
 //	inbox.go       reassembly, receive windows, duplicates
 //	received.go    which datagrams to acknowledge, and when
-//	outbox.go      the lanes: messages as runs of cells, sent, lost and acknowledged
+//	outbox.go      the lanes: messages as runs of cells, sent, lost and acknowledged; queue.go holds
+//	               those that wait
 //	compress.go    which messages are compressed, and what was
 //	slots.go       the slots
 //	pathsize.go    how long datagrams may be

@@ -141,7 +141,7 @@ func (e *Endpoint) Send(now time.Duration, to wire.Peer, lane Lane, message []by
 }
 
 // SendUntil is Send for a message that is of no use if nothing of it has left by then: it is dropped
-// when its turn comes, or when the queue is full. It costs the receiver nothing.
+// when its turn comes, or when it is the first of its lane and there is no room for another one.
 func (e *Endpoint) SendUntil(now, until time.Duration, to wire.Peer, lane Lane, message []byte) bool {
 	now = e.advance(now)
 	p := e.find(to)
@@ -150,10 +150,8 @@ func (e *Endpoint) SendUntil(now, until time.Duration, to wire.Peer, lane Lane, 
 	}
 	body, compressed := e.body(p, lane, message)
 	size := classSize(classOf(bufferSize(totalOf(body))))
-	if l := &p.out[lane]; !l.fits(size) || e.queued+size > sendBudget {
-		if e.giveUp(p, l); !l.fits(size) || e.queued+size > sendBudget {
-			return false
-		}
+	if !e.makeRoom(p, &p.out[lane], size) {
+		return false
 	}
 	m := e.newMessage(body)
 	m.until = until

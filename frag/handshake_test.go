@@ -2,6 +2,7 @@ package frag
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -133,6 +134,31 @@ func TestCrossedOpen(t *testing.T) {
 		b.Send(l.now, 1, 1, []byte("again"))
 		l.run(time.Second, func() bool { return len(a.got) == 1 && len(b.got) == 1 })
 	}
+}
+
+// TestMessagesBeginAnew: what was begun in a session that the peer never had arrives in the next one,
+// numbered from 1 and in its old order.
+func TestMessagesBeginAnew(t *testing.T) {
+	inBothModes(t, func(t *testing.T, keys []noise.Key) {
+		l := newLabWith(t, 1, keys, 1, 2)
+		a, b := l.ends[0], l.ends[1]
+		l.filter = func(from, _ *end, d []byte) bool { return from != a || d[0]&0xf != byte(wire.DatagramData) }
+		const count = windowMessages + 100
+		for i := range count {
+			a.Send(l.now, 2, 2, fmt.Append(nil, i))
+		}
+		l.pass(10 * time.Millisecond)
+		if s := a.session(2); !s.active || s.confirmed || a.find(2).out[2].next < 100 {
+			t.Fatalf("nothing has begun in a session that the peer does not have: %v, %v", s.active, s.confirmed)
+		}
+		l.filter = nil
+		b.start(6, 600, 1, 2)
+		b.Send(l.now, 1, 1, []byte("it is me who opens"))
+		l.run(time.Minute, func() bool { return len(b.got) == count })
+		if first := string(b.got[0].bytes); first != "0" {
+			t.Errorf("message %s came first", first)
+		}
+	})
 }
 
 func TestResetIsNeverLongerThanItsTriggerAndLimited(t *testing.T) {

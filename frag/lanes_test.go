@@ -199,7 +199,7 @@ func TestSenderKeepsTheWindow(t *testing.T) {
 				break
 			}
 		}
-		if got := int(lane.fresh - lane.floor); got != c.want || lane.started > windowBytes[1] {
+		if got := int(lane.next - lane.floor); got != c.want || lane.started > windowBytes[1] {
 			t.Errorf("%d messages of %d bytes were begun", got, c.size)
 		}
 	}
@@ -246,6 +246,38 @@ func TestBegunIsNotTooLate(t *testing.T) {
 	l.run(time.Minute, func() bool { return len(b.got) > 0 })
 	if s, _ := a.PeerStats(2); len(b.got) != 1 || s.Retransmitted == 0 || s.GivenUp != 0 {
 		t.Errorf("%d messages came; %+v", len(b.got), s.PeerCounters)
+	}
+}
+
+// TestTooLateTakesNoPlace: what was given up is in nobody's way, though an older message is under way.
+func TestTooLateTakesNoPlace(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.connect(a, b)
+	l.Delay.Mean = 100 * time.Millisecond
+	a.Send(l.now, 2, 2, []byte("under way"))
+	l.pass(time.Microsecond)
+	for range 2 * queueMessagesMax {
+		if !a.SendUntil(l.now, l.now, 2, 2, []byte("too late")) {
+			t.Fatal("the queue is full of what is too late")
+		}
+	}
+	a.Send(l.now, 2, 2, []byte("in time"))
+	took := l.run(time.Second, func() bool { return len(b.got) == 2 })
+	if took > l.Delay.Mean+time.Millisecond {
+		t.Errorf("a message took %v", took)
+	}
+}
+
+// TestTooLateIsOver: a session of which nothing is left but what was given up goes on.
+func TestTooLateIsOver(t *testing.T) {
+	l := newLab(t, 1, 1, 2)
+	a, b := l.ends[0], l.ends[1]
+	l.connect(a, b)
+	a.SendUntil(l.now, l.now, 2, 2, []byte("too late"))
+	l.pass(2 * silenceMax)
+	if s, _ := a.PeerStats(2); s.GivenUp != 1 || a.find(2).hasQueued() || s.Sessions != 1 {
+		t.Errorf("something is queued: %v; %+v", a.find(2).hasQueued(), s.PeerCounters)
 	}
 }
 

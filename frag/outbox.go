@@ -17,8 +17,6 @@ type outMessage struct {
 	total  int
 	cells  int
 	single bool
-	// id is by which the receiver knows it, from when its first cell is sent.
-	id uint64
 	// until is when there is no use in beginning with it any more.
 	until time.Duration
 	// compressed: it is a block of what was to be sent.
@@ -53,51 +51,72 @@ func (m *outMessage) rewind() {
 	clear(m.buffer[m.total:])
 }
 
-// An outLane holds the messages of a lane in the order of their sending, in a ring of places:
-// floor … fresh-1 are sent and not all acknowledged, fresh … next-1 are to be sent, the first of
-// them perhaps in part. A place is empty once its message is acknowledged or given up.
+// An outLane holds the messages of a lane, in the order of their sending: those with which nothing is
+// begun, and those that are sent and not all acknowledged, the last of them perhaps in part. The latter
+// are in a ring by their ids, floor … next-1. A place in it is empty once its message is acknowledged.
 type outLane struct {
-	ring               []*outMessage
-	floor, fresh, next uint64
-	// ids counts the messages that the session has begun with: the first one's id is 1.
-	ids uint64
-	// bytes counts the buffers of all messages, started the messages that are sent in part or
-	// whole and not acknowledged.
+	waiting     queue
+	ring        []*outMessage
+	floor, next uint64
+	// bytes counts the buffers of all messages, started what those in the ring take of the receiver's
+	// window.
 	bytes, started int
-	// lost counts the cells to be sent again; lostFrom is not above the first place with any.
+	// lost counts the cells to be sent again; lostFrom is not above the first message with any.
 	lost     int
 	lostFrom uint64
 }
 
-func (l *outLane) at(place uint64) *outMessage { return l.ring[place&uint64(len(l.ring)-1)] }
+// firstID is of a session's first message in each lane.
+const firstID = 1
+
+// begin makes the lane that of a new session.
+func (l *outLane) begin() {
+	assert.That(l.floor == l.next, "when a session begins, nothing of its messages is sent")
+	l.floor, l.next, l.lostFrom = firstID, firstID, firstID
+	l.started, l.lost = 0, 0
+}
+
+func (l *outLane) at(id uint64) *outMessage { return l.ring[id&uint64(len(l.ring)-1)] }
 
 // isEmpty tells whether all messages are acknowledged.
-func (l *outLane) isEmpty() bool { return l.floor == l.next }
+func (l *outLane) isEmpty() bool { return l.floor == l.next && l.waiting.len() == 0 }
 
 // fits tells whether the lane may take another message.
 func (l *outLane) fits(bytes int) bool {
-	return l.next-l.floor < queueMessagesMax && l.bytes+bytes <= queueBytesMax
+	return int(l.next-l.floor)+l.waiting.len() < queueMessagesMax && l.bytes+bytes <= queueBytesMax
 }
 
 func (l *outLane) push(m *outMessage) {
-	if l.next-l.floor == uint64(len(l.ring)) {
-		l.ring = grow(l.ring, l.floor, 16)
-	}
-	l.ring[l.next&uint64(len(l.ring)-1)] = m
-	l.next++
+	l.waiting.push(m)
 	l.bytes += cap(m.buffer)
 }
 
 // A fragment is a run of cells that is to be sent.
 type fragment struct {
-	place       uint64
+	id          uint64
 	cell, cells int
 	again       bool
 }
 
+// inPart returns the message of which a part is sent, or nil.
+func (l *outLane) inPart() *outMessage {
+	if l.floor == l.next {
+		return nil
+	}
+	if m := l.at(l.next - 1); m != nil && m.sent < m.cells {
+		return m
+	}
+	return nil
+}
+
 // isWaiting tells whether the receiver's window lets something be sent.
 func (l *outLane) isWaiting(window int) bool {
-	return l.lost > 0 || l.fresh < l.next && (l.at(l.fresh).sent > 0 || l.mayStart(l.at(l.fresh), window))
+	return l.lost > 0 || l.inPart() != nil || l.mayBegin(window)
+}
+
+// mayBegin tells whether there is a next message, and the receiver's window lets it be begun.
+func (l *outLane) mayBegin(window int) bool {
+	return l.waiting.len() > 0 && l.next-l.floor < windowMessages && l.started+l.waiting.first().total <= window
 }
 
 // take returns the next fragment to send in so much room, and counts it as sent.
@@ -105,33 +124,34 @@ func (l *outLane) take(room int, window int) (fragment, bool) {
 	if l.lost > 0 {
 		return l.takeLost(room)
 	}
-	if l.fresh == l.next {
-		return fragment{}, false
-	}
-	m := l.at(l.fresh)
-	if m.sent == 0 && !l.mayStart(m, window) {
-		return fragment{}, false
+	m := l.inPart()
+	begins := m == nil
+	if begins {
+		if !l.mayBegin(window) {
+			return fragment{}, false
+		}
+		m = l.waiting.first()
 	}
 	cells := cellsThatFit(m, m.sent, m.cells-m.sent, room)
 	if cells == 0 {
 		return fragment{}, false
 	}
-	if m.sent == 0 {
-		l.started += m.total
-		l.ids++
-		m.id = l.ids
+	if begins {
+		l.enter(l.waiting.pop())
 	}
-	f := fragment{l.fresh, m.sent, cells, false}
+	f := fragment{l.next - 1, m.sent, cells, false}
 	m.sent += cells
-	if m.sent == m.cells {
-		l.fresh++
-		l.skipEmpty()
-	}
 	return f, true
 }
 
-func (l *outLane) mayStart(m *outMessage, window int) bool {
-	return l.fresh-l.floor < windowMessages && l.started+m.total <= window
+// enter gives a message that is begun its id.
+func (l *outLane) enter(m *outMessage) {
+	if l.next-l.floor == uint64(len(l.ring)) {
+		l.ring = grow(l.ring, l.floor, 16)
+	}
+	l.ring[l.next&uint64(len(l.ring)-1)] = m
+	l.next++
+	l.started += m.total
 }
 
 func (l *outLane) takeLost(room int) (fragment, bool) {
@@ -206,32 +226,20 @@ func (l *outLane) onAcked(r *ref) *outMessage {
 	return m
 }
 
-// find returns the message at a place, or nil if it is no longer there.
-func (l *outLane) find(place uint64) *outMessage {
-	if place < l.floor || place >= l.next {
+// find returns the message with an id, or nil if it is no longer there.
+func (l *outLane) find(id uint64) *outMessage {
+	if id < l.floor || id >= l.next {
 		return nil
 	}
-	return l.at(place)
+	return l.at(id)
 }
 
-func (l *outLane) remove(place uint64) {
-	m := l.at(place)
-	l.ring[place&uint64(len(l.ring)-1)] = nil
+func (l *outLane) remove(id uint64) {
+	m := l.at(id)
+	l.ring[id&uint64(len(l.ring)-1)] = nil
 	l.bytes -= cap(m.buffer)
 	l.started -= m.total
-	l.raiseFloor()
-}
-
-// skipEmpty goes on to the next place with a message to send.
-func (l *outLane) skipEmpty() {
-	for l.fresh < l.next && l.at(l.fresh) == nil {
-		l.fresh++
-	}
-}
-
-// raiseFloor forgets the first places if they are empty.
-func (l *outLane) raiseFloor() {
-	for l.floor < l.fresh && l.at(l.floor) == nil {
+	for l.floor < l.next && l.at(l.floor) == nil {
 		l.floor++
 	}
 	l.lostFrom = max(l.lostFrom, l.floor)
@@ -240,32 +248,23 @@ func (l *outLane) raiseFloor() {
 // giveUp takes the next message to begin with out of the lane, and returns it, if it is too late for
 // that. What has begun goes on: on a slow path a message that may take long would never arrive else.
 func (l *outLane) giveUp(now time.Duration) *outMessage {
-	if l.fresh == l.next {
+	if l.waiting.len() == 0 || l.waiting.first().until > now {
 		return nil
 	}
-	m := l.at(l.fresh)
-	if m.sent > 0 || m.until > now {
-		return nil
-	}
-	l.ring[l.fresh&uint64(len(l.ring)-1)] = nil
+	m := l.waiting.pop()
 	l.bytes -= cap(m.buffer)
-	l.skipEmpty()
-	l.raiseFloor()
 	return m
 }
 
-// rewind makes the lane as if nothing of it had been sent, for a new session. No message of it
-// has been acknowledged.
+// rewind has all messages wait again, as if nothing of them had been sent. None is acknowledged.
 func (l *outLane) rewind() {
-	for place := l.floor; place < l.next; place++ {
-		if m := l.at(place); m != nil {
-			m.rewind()
-		}
+	for l.next > l.floor {
+		l.next--
+		m := l.at(l.next)
+		m.rewind()
+		l.waiting.pushFirst(m)
+		l.ring[l.next&uint64(len(l.ring)-1)] = nil
 	}
-	l.fresh, l.lostFrom = l.floor, l.floor
-	l.skipEmpty()
-	l.raiseFloor()
-	l.ids, l.started, l.lost = 0, 0, 0
 }
 
 // newMessage copies a message into a buffer, with what it needs there.
@@ -311,13 +310,27 @@ func (e *Endpoint) giveUp(p *peer, l *outLane) {
 	}
 }
 
+// makeRoom tells whether there is room for so many bytes in a lane, now that what it is too late for is
+// out of the way.
+func (e *Endpoint) makeRoom(p *peer, l *outLane, size int) bool {
+	hasRoom := func() bool { return l.fits(size) && e.queued+size <= sendBudget }
+	if hasRoom() {
+		return true
+	}
+	e.giveUp(p, l)
+	return hasRoom()
+}
+
 // dropLane empties a lane, whatever became of its messages.
 func (e *Endpoint) dropLane(l *outLane) {
-	for place := l.floor; place < l.next; place++ {
-		if m := l.at(place); m != nil {
+	for ; l.floor < l.next; l.floor++ {
+		if m := l.at(l.floor); m != nil {
 			e.freeMessage(m)
-			l.ring[place&uint64(len(l.ring)-1)] = nil
+			l.ring[l.floor&uint64(len(l.ring)-1)] = nil
 		}
 	}
-	*l = outLane{ring: l.ring, floor: l.next, fresh: l.next, next: l.next, lostFrom: l.next}
+	for l.waiting.len() > 0 {
+		e.freeMessage(l.waiting.pop())
+	}
+	l.bytes = 0
 }

@@ -219,15 +219,15 @@ func (e *Endpoint) packLane(p *peer, lane Lane, b []byte) []byte {
 		if !ok {
 			return b
 		}
-		m := l.at(f.place)
+		m := l.at(f.id)
 		if !m.single {
 			p.session.path.want(e.now)
 		}
 		b = wire.AppendData(b, &wire.Data{
-			Lane: uint8(lane), Single: m.single, Compressed: m.compressed, ID: m.id,
+			Lane: uint8(lane), Single: m.single, Compressed: m.compressed, ID: f.id,
 			Cell: uint32(f.cell), Total: uint32(m.total), Bytes: m.bytes(f.cell, f.cells),
 		})
-		p.session.sent.note(ref{id: f.place, cell: uint32(f.cell), cells: uint16(f.cells), lane: uint8(lane)})
+		p.session.sent.note(ref{id: f.id, cell: uint32(f.cell), cells: uint16(f.cells), lane: uint8(lane)})
 		if f.again {
 			p.counters.Retransmitted++
 		}

@@ -48,7 +48,7 @@ type sentDatagram struct {
 
 // A ref says what a frame carried: a run of cells of a message, or the message of a slot.
 type ref struct {
-	id    uint64 // the message's place in its lane, or the slot message's seq
+	id    uint64 // the message's id, or the slot message's seq
 	cell  uint32 // or the slot's key
 	cells uint16
 	lane  uint8 // or slotLane

@@ -81,6 +81,9 @@ func (e *Endpoint) beginSession(now time.Duration, p *peer, t *terms) {
 	}
 	s.received.reset()
 	e.beginInbox(p)
+	for i := range p.out {
+		p.out[i].begin()
+	}
 	s.newest = [SlotsMax]uint64{}
 	s.sent.begin(1 + e.random()>>32)
 	s.runs = runs{}

@@ -3,6 +3,8 @@ package frag
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,6 +49,7 @@ func torture(t *testing.T, seed uint64) {
 		}
 		return !cut[[2]wire.Peer{from.id, to.id}]
 	}
+	l.watch = func(n *end) { n.checkLanes(t) }
 	seen := map[delivered]bool{}
 	last := map[[2]wire.Peer]uint64{}
 	restarts := uint64(0)
@@ -134,5 +137,42 @@ func torture(t *testing.T, seed uint64) {
 		if s := n.Stats(); s.Queued != 0 || s.Receiving != 0 || n.Deadline() != Never {
 			t.Errorf("%v is not idle in the end: %d queued, %d receiving, deadline %v at %v", n.id, s.Queued, s.Receiving, n.Deadline(), l.now)
 		}
+	}
+}
+
+// checkLanes tells whether what is kept of the messages on their way out agrees with what they are.
+func (e *Endpoint) checkLanes(t *testing.T) {
+	t.Helper()
+	queued := 0
+	peers := slices.AppendSeq(slices.Clone(e.replicas), maps.Values(e.clients))
+	for _, p := range peers {
+		for i := range p.out {
+			l := &p.out[i]
+			bytes, started, lost := 0, 0, 0
+			for id := l.floor; id < l.next; id++ {
+				m := l.at(id)
+				if m == nil {
+					continue
+				}
+				bytes, started, lost = bytes+cap(m.buffer), started+m.total, lost+m.lost
+				if m.sent == 0 || id+1 < l.next && m.sent < m.cells || m.lost > 0 && id < l.lostFrom {
+					t.Fatalf("%v: message %d of %d … %d, lost from %d: %+v", e.self, id, l.floor, l.next, l.lostFrom, m)
+				}
+			}
+			for j := l.waiting.head; j != l.waiting.tail; j++ {
+				m := *l.waiting.at(j)
+				bytes += cap(m.buffer)
+				if m.sent > 0 || m.acked > 0 || m.lost > 0 {
+					t.Fatalf("%v: a message that waits was sent: %+v", e.self, m)
+				}
+			}
+			if p.session.active && (started != l.started || lost != l.lost) || bytes != l.bytes || l.next-l.floor > windowMessages {
+				t.Fatalf("%v: lane %d has %d bytes, %d of them started, %d cells lost: %+v", e.self, i, bytes, started, lost, l)
+			}
+			queued += bytes
+		}
+	}
+	if queued != e.queued {
+		t.Fatalf("%v: %d bytes are queued, %d said", e.self, queued, e.queued)
 	}
 }

@@ -37,12 +37,12 @@ func (b *bulk) spin() time.Duration {
 	return 0
 }
 
-// spun notes whether something has happened while Wait asked.
-func (b *bulk) spun(awaited bool) {
+// spun notes whether something has happened while Wait asked, for so long at most.
+func (b *bulk) spun(limit time.Duration, awaited bool) {
 	switch {
 	case awaited:
 		b.failed = 0
-	case b.here:
+	case b.here && limit >= bulkSpin:
 		b.failed = min(b.failed+1, bulkTries)
 		b.here = false // one spin is enough
 	}

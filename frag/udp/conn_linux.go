@@ -176,7 +176,7 @@ func (c *Conn) Wait(timeout time.Duration) {
 	}
 	if spin := min(timeout, max(c.spin, c.bulk.spin())); spin > 0 && !c.backlog.any() {
 		awaited := c.isAwaited(spin)
-		c.bulk.spun(awaited)
+		c.bulk.spun(spin, awaited)
 		if awaited {
 			return
 		}

@@ -154,7 +154,8 @@ func TestBulkIsAwaited(t *testing.T) {
 	if tries != 2 {
 		t.Errorf("asked %d times in %d when it was always in vain", tries, 2*bulkEvery)
 	}
-	for late = 1; !asks(bulkLeast); {
+	late = 1
+	for tries = 0; !asks(bulkLeast) && tries < bulkEvery; tries++ {
 	}
 	late = 0
 	read() // what arrived while Wait asked
