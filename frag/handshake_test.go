@@ -158,6 +158,15 @@ func TestMessagesBeginAnew(t *testing.T) {
 		if first := string(b.got[0].bytes); first != "0" {
 			t.Errorf("message %s came first", first)
 		}
+		// The next session follows one in which all of that was acknowledged.
+		b.start(7, 700, 1, 2)
+		b.Send(l.now, 1, 1, []byte("and again"))
+		l.run(time.Second, func() bool { return len(a.got) == 2 })
+		b.got = nil
+		for i := range count {
+			a.Send(l.now, 2, 2, fmt.Append(nil, i))
+		}
+		l.run(time.Minute, func() bool { return len(b.got) == count })
 	})
 }
 
