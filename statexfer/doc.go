@@ -18,6 +18,12 @@
 // make two of these equal. All they gain is that a chunk has to come whole, because what was put
 // together is believed only if it has the digest of the chunk.
 //
+// A chunk has a sum as well, xxhash64 of its bytes. What came whole is compared with that and not with the
+// digest, which takes as long as it takes to store it. What a sum must tell is damage,
+// and nobody chooses that. Whose values have equal sums has gained nothing: which chunk is which, and what is
+// there already, goes by digests, and the reader gives nothing to anybody that has not the right one. A source
+// that mixes up two such chunks is not found out, but what it gave is, and all of the spool is looked at again.
+//
 // A [Manifest] lists the chunks of a checkpoint. Its root is the digest of all of it, the op, its
 // chain and the members included. Two sources with the same root have the same checkpoint.
 //
@@ -38,9 +44,9 @@
 //	  |                                            |  there is none;
 //	  |------------------------------------------->|  of another chunk from each source
 //	  |                               Piece        |
-//	  |<-------------------------------------------|  hashed, stored in the spool of the target
+//	  |<-------------------------------------------|  checked, stored in the spool of the target
 //	  …
-//	Ready: the whole is read from the spool, and hashed again on the way
+//	Ready: the whole is read from the spool, and hashed on the way
 //
 // The target has up to 32 chunks under way with each source, fewer if answers take more than half a
 // second, so that little is lost with a source that dies. Donors are used in the order of Need, which
@@ -74,7 +80,7 @@
 // any more makes room for any other, so a spool never has more slots than an old state, a new one and
 // what is under way need, however often the checkpoint is replaced. Slots are longer than most chunks:
 // the file has holes, and takes about as much room as the state. In memory a source has 16 bytes per
-// block and some 50 per chunk, about two percent of the state; a target has as much, and 16 more per block
+// block and some 60 per chunk, about two percent of the state; a target has as much, and 16 more per block
 // of what it compares with; and both a buffer for each piece under way.
 //
 // # What is kept outside

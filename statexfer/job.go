@@ -4,6 +4,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"vrnode/wire"
 )
 
@@ -124,10 +126,20 @@ func (j *storeJob) Run() {
 			return
 		}
 	}
-	if j.wrong = digestOf(b) != j.chunk.Digest; j.wrong {
+	if j.wrong = !j.isRight(b); j.wrong {
 		return
 	}
 	j.err = writeSlot(j.spool, j.slot, j.chunk, b)
+}
+
+// isRight tells whether the chunk is what it should be. What has come whole can only be damaged, which its
+// sum tells ten times as fast as the digest does. Where blocks were copied because their hashes are equal,
+// a client may have chosen values for which the sum is equal as well.
+func (j *storeJob) isRight(b []byte) bool {
+	if len(j.copies) > 0 {
+		return digestOf(b) == j.chunk.Digest
+	}
+	return xxhash.Sum64(b) == j.chunk.Sum
 }
 
 func (j *storeJob) Done(now time.Duration, out *Effects) { j.target.stored(now, j, out) }

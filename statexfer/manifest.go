@@ -49,6 +49,7 @@ func (m *Manifest) digest() wire.Digest {
 	h.Write(b)
 	for i := range m.Chunks {
 		b = append(b[:0], m.Chunks[i].Digest[:]...)
+		b = le.AppendUint64(b, m.Chunks[i].Sum)
 		h.Write(le.AppendUint32(b, m.Chunks[i].Length))
 	}
 	return wire.Digest(h.Sum(b[:0])[:len(wire.Digest{})])

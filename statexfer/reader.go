@@ -6,8 +6,9 @@ import (
 	"vrnode/wire"
 )
 
-// A reader reads a checkpoint from a spool, from its first byte to its last. It hashes every chunk
-// again, because time has passed and it is the last to look.
+// A reader reads a checkpoint from a spool, from its first byte to its last. It hashes every chunk,
+// because time has passed, most of them were never compared with anything but their sums, and it is the
+// last to look.
 type reader struct {
 	spool  Spool
 	chunks []wire.Chunk

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 
+	"github.com/cespare/xxhash/v2"
+
 	"vrnode/internal/assert"
 	"vrnode/wire"
 )
@@ -72,6 +74,7 @@ func checkSlot(s Spool, slot uint32, b []byte) (c wire.Chunk, ok bool) {
 	if c.Length == 0 || c.Length > ChunkMax || readSlot(s, slot, 0, b[:c.Length]) != nil {
 		return wire.Chunk{}, false
 	}
+	c.Sum = xxhash.Sum64(b[:c.Length])
 	return c, digestOf(b[:c.Length]) == c.Digest
 }
 

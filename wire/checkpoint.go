@@ -27,9 +27,11 @@ type Digest [16]byte
 // String writes the digest as 32 hexadecimal digits.
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
-// A Chunk is the unit in which a checkpoint is checked and stored.
+// A Chunk is the unit in which a checkpoint is checked and stored. The digest is what it is named by,
+// the sum tells at many times the speed whether it is damaged.
 type Chunk struct {
 	Digest Digest // of its bytes
+	Sum    uint64 // xxhash64 of its bytes
 	Length uint32
 }
 
@@ -158,12 +160,14 @@ func partsLen(b []byte, count int) int {
 }
 
 var chunkList = listOf[Chunk]{
-	name: "chunks", highest: ManifestMax, size: len(Digest{}) + 4,
+	name: "chunks", highest: ManifestMax, size: len(Digest{}) + 8 + 4,
 	append: func(b []byte, c *Chunk) []byte {
-		return binary.LittleEndian.AppendUint32(append(b, c.Digest[:]...), c.Length)
+		b = binary.LittleEndian.AppendUint64(append(b, c.Digest[:]...), c.Sum)
+		return binary.LittleEndian.AppendUint32(b, c.Length)
 	},
 	read: func(b []byte) Chunk {
-		return Chunk{Digest(b[:len(Digest{})]), binary.LittleEndian.Uint32(b[len(Digest{}):])}
+		rest := b[len(Digest{}):]
+		return Chunk{Digest(b[:len(Digest{})]), binary.LittleEndian.Uint64(rest), binary.LittleEndian.Uint32(rest[8:])}
 	},
 }
 

@@ -61,7 +61,7 @@ var items = map[string]struct{ count, item string }{
 	"entries":  {"u32", "u64 view, u8 kind, u64 client, u64 session, u64 request, u64 acked, u32 length, bytes body"},
 	"commands": {"u32", "u32 length, bytes body"},
 	"results":  {"u32", "u8 outcome, u32 length, bytes body"},
-	"chunks":   {"u32", "digest digest, u32 length"},
+	"chunks":   {"u32", "digest digest, u64 sum, u32 length"},
 	"blocks":   {"u32", "u64 hash, u32 length"},
 	"runs":     {"u32", "u32 offset, u32 length"},
 	"parts":    {"u32", "u32 offset, u32 length, bytes body"},

@@ -49,7 +49,7 @@ var sampleMessages = []Message{
 		Transfer: TransferReport{Phase: TransferFetching, Op: 40, Total: 70_000, Have: 65_000, Moved: 66_000, Rate: 1_000_000, LeftMillis: 5, Sources: 2}},
 	&GetManifest{MinOp: 30, Op: 40, Part: 1},
 	&Manifest{Op: 40, Chain: 0xcafe_d00d_0000_0028, Epoch: 1, Members: sampleGroup, Total: 70_000, Count: 2, Root: Digest{0x12, 15: 0x34}, Part: 0,
-		Chunks: []Chunk{{Digest{0xaa, 15: 0x01}, 65_000}, {Digest{0xbb, 15: 0x02}, 5_000}}},
+		Chunks: []Chunk{{Digest{0xaa, 15: 0x01}, 0xaa_0000_0000_0001, 65_000}, {Digest{0xbb, 15: 0x02}, 0xbb_0000_0000_0002, 5_000}}},
 	&GetBlocks{Op: 40, Chunk: 1},
 	&Blocks{Op: 40, Chunk: 1, Blocks: []Block{{0x0102_0304_0506_0708, 1_100}, {0xf1f2_f3f4_f5f6_f7f8, 3_900}}},
 	&GetPiece{Op: 40, Chunk: 1, Runs: []Run{{0, 3}, {1_100, 2}}},

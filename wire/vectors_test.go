@@ -215,7 +215,7 @@ func plain(t *testing.T, v reflect.Value) any {
 		return x.String()
 	case []Chunk:
 		for _, c := range x {
-			list = append(list, object{{"digest", c.Digest.String()}, {"length", c.Length}})
+			list = append(list, object{{"digest", c.Digest.String()}, {"sum", decimal(c.Sum)}, {"length", c.Length}})
 		}
 	case []Block:
 		for _, b := range x {

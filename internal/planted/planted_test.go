@@ -120,6 +120,7 @@ func TestTransferBugsAreFound(t *testing.T) {
 	for _, c := range []struct{ patch, pkg, test, says string }{
 		{"T1", "./statexfer", "TestPiecesAreChecked", "a wrong piece was stored"},
 		{"T2", "./vr", "TestPrimaryWithoutAStateDoesNotCount", "with one that has no state"},
+		{"T3", "./statexfer", "TestEqualBlocks", "wrong: false"},
 	} {
 		t.Run(c.patch, func(t *testing.T) {
 			p, err := Load("testdata/" + c.patch + ".patch")
