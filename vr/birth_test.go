@@ -115,7 +115,7 @@ func TestGroupBeginsWithAState(t *testing.T) {
 	}
 	for _, id := range g.ids {
 		r := g.replicas[id]
-		if len(g.machines[id].applied) != 5 || r.log.base != c.Op || r.commit < c.Op || len(r.sessions.byClient) != 0 {
+		if len(g.machines[id].applied) != 5 || r.log.base != c.Op || r.commit < c.Op || len(r.sessions.seats) != 0 {
 			t.Errorf("replica %v: %+v", id, r.Status())
 		}
 	}

@@ -1,10 +1,8 @@
 package vr
 
 import (
-	"cmp"
 	"encoding/binary"
 	"io"
-	"slices"
 
 	"vrnode/wire"
 )
@@ -25,7 +23,7 @@ type Checkpoint struct {
 	Epoch   wire.EpochNumber
 	Members []wire.Member
 
-	sessions []session // the idlest first
+	sessions frozen
 	state    io.WriterTo
 }
 
@@ -56,13 +54,14 @@ func (r *Replica) letGo() {
 	}
 }
 
-// takeCheckpoint takes a checkpoint of what is executed.
+// takeCheckpoint takes a checkpoint of what is executed. The machine is asked first: who has wrapped it
+// to measure what a checkpoint takes sees it begin.
 func (r *Replica) takeCheckpoint(out *Effects) {
 	r.unsaved = 0
 	r.checkpoint = &Checkpoint{
 		Op: r.applied, Chain: r.log.chain(r.applied),
 		Epoch: r.epoch, Members: r.members,
-		sessions: r.sessions.freeze(), state: r.machine.Snapshot(),
+		state: r.machine.Snapshot(), sessions: r.sessions.freeze(),
 	}
 	out.event(Event{Kind: EventCheckpoint, View: r.view, Op: r.applied, Peer: r.cfg.Self})
 }
@@ -117,14 +116,9 @@ func (c *Checkpoint) WriteTo(w io.Writer) (n int64, err error) {
 	}
 	record = binary.AppendUvarint(record, uint64(c.Op))
 	record = binary.LittleEndian.AppendUint64(record, uint64(c.Chain))
-	record = binary.AppendUvarint(record, uint64(len(c.sessions)))
+	record = binary.AppendUvarint(record, uint64(c.sessions.count))
 	write()
-	byClient := make([]*session, len(c.sessions))
-	for i := range c.sessions {
-		byClient[i] = &c.sessions[i]
-	}
-	slices.SortFunc(byClient, func(a, b *session) int { return cmp.Compare(a.client, b.client) })
-	for _, s := range byClient {
+	for _, s := range c.sessions.byClient() {
 		record = s.append(record[:0])
 		write()
 	}

@@ -85,7 +85,7 @@ func TestCheckpointNeverChanges(t *testing.T) {
 			request := last[client]
 			last[client]++
 			acked := request - min(request, wire.RequestNumber(rapid.IntRange(1, 20).Draw(t, "lag")))
-			s := table.byClient[client]
+			s := table.of(client)
 			table.finish(s, op, acked, bytes.Repeat([]byte{byte(op)}, rapid.SampledFrom([]int{0, 1, 40, 3000}).Draw(t, "size")))
 		}
 		frozen := func() *Checkpoint {
@@ -93,6 +93,7 @@ func TestCheckpointNeverChanges(t *testing.T) {
 		}
 		var kept []*Checkpoint
 		var want []records
+		var orders [][]wire.Peer
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			step()
 			if rapid.IntRange(0, 5).Draw(t, "checkpoint") == 0 {
@@ -101,7 +102,7 @@ func TestCheckpointNeverChanges(t *testing.T) {
 				if _, err := c.WriteTo(&r); err != nil {
 					t.Fatal(err)
 				}
-				kept, want = append(kept, c), append(want, r)
+				kept, want, orders = append(kept, c), append(want, r), append(orders, table.order())
 			}
 		}
 		for i, c := range kept {
@@ -118,10 +119,8 @@ func TestCheckpointNeverChanges(t *testing.T) {
 			if _, err := again.WriteTo(&r); err != nil || !slices.Equal(r, want[i]) {
 				t.Fatalf("checkpoint %d was read as another one: %v", i, err)
 			}
-			for at := range again.sessions {
-				if again.sessions[at].client != c.sessions[at].client {
-					t.Fatal("another session would be evicted next")
-				}
+			if !slices.Equal(state.sessions.order(), orders[i]) {
+				t.Fatal("another session would be evicted next")
 			}
 		}
 	})
@@ -144,8 +143,8 @@ func FuzzReadCheckpoint(f *testing.F) {
 		if (state == nil) != (err != nil) {
 			t.Errorf("%v, %v", state, err)
 		}
-		if err == nil && (len(state.sessions.byClient) > sessionsMax || state.op == 0) {
-			t.Errorf("%d sessions at op %d", len(state.sessions.byClient), state.op)
+		if err == nil && (len(state.sessions.seats) > sessionsMax || state.op == 0) {
+			t.Errorf("%d sessions at op %d", len(state.sessions.seats), state.op)
 		}
 	})
 }
@@ -284,16 +283,81 @@ func TestStateOfNoUse(t *testing.T) {
 	}
 }
 
-// The copy of a full table is what a checkpoint costs the protocol.
-func BenchmarkFreeze(b *testing.B) {
-	table := newSessions()
-	for i := range sessionsMax {
-		s := table.register(wire.ClientPeer(uint64(i+1)<<16, 0), wire.OpNumber(i+1))
-		table.finish(s, wire.OpNumber(i+1), 0, []byte("result"))
+// order returns the clients, the idlest first.
+func (t *sessions) order() (clients []wire.Peer) {
+	for seat := t.oldest; len(clients) < len(t.seats); seat = t.ring[seat].next {
+		clients = append(clients, t.at(seat).client)
 	}
+	return clients
+}
+
+// fullTable has as many sessions as there may be. clients is by seat.
+func fullTable() (table sessions, clients []wire.Peer) {
+	table = newSessions()
+	for i := range sessionsMax {
+		client := wire.ClientPeer(uint64(i+1)<<16, 0)
+		s := table.register(client, wire.OpNumber(i+1))
+		table.finish(s, wire.OpNumber(i+1), 0, []byte("result"))
+		clients = append(clients, client)
+	}
+	return table, clients
+}
+
+// To freeze the table copies no session, and an op after that copies the one page that it changes.
+func TestFreezeCopiesNothing(t *testing.T) {
+	table, clients := fullTable()
+	changed := func(before frozen) (n int) {
+		for i, p := range table.pages {
+			if before.pages[i] != p {
+				n++
+			}
+		}
+		return n
+	}
+	op := wire.OpNumber(sessionsMax)
+	finish := func(client wire.Peer) {
+		op++
+		table.finish(table.of(client), op, 1, []byte("another"))
+	}
+	before := table.freeze()
+	if n := changed(before); n != 0 {
+		t.Errorf("%d pages were copied", n)
+	}
+	for range 3 {
+		finish(clients[0])
+	}
+	if n := changed(before); n != 1 {
+		t.Errorf("a client has changed %d pages", n)
+	}
+	for _, client := range clients {
+		finish(client)
+	}
+	if n := changed(before); n != len(table.pages) {
+		t.Errorf("all clients have changed %d of %d pages", n, len(table.pages))
+	}
+	if s := before.byClient()[0]; s.last != 1 || table.of(s.client).last != 5 {
+		t.Errorf("a frozen session went on to request %d", s.last)
+	}
+}
+
+// What a checkpoint of a full table costs the protocol.
+func BenchmarkFreeze(b *testing.B) {
+	table, _ := fullTable()
 	b.ReportAllocs()
 	for b.Loop() {
 		table.freeze()
+	}
+}
+
+// What an op costs more that is the first of its page after a checkpoint.
+func BenchmarkFirstOpAfterFreeze(b *testing.B) {
+	table, clients := fullTable()
+	op := wire.OpNumber(sessionsMax)
+	b.ReportAllocs()
+	for b.Loop() {
+		table.freeze()
+		op++
+		table.finish(table.of(clients[0]), op, wire.RequestNumber(op), []byte("another"))
 	}
 }
 

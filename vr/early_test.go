@@ -17,7 +17,7 @@ func TestEarlyRequestsOfClientsThatAreGone(t *testing.T) {
 	request := func(client wire.Peer, first wire.RequestNumber) Reason {
 		h := wire.Header{Cluster: wire.ClusterID{1}, From: client}
 		var commands wire.Commands
-		m := &wire.Request{Session: r.sessions.byClient[client].number, First: first, Commands: commands.Append([]byte("op"))}
+		m := &wire.Request{Session: r.sessions.of(client).number, First: first, Commands: commands.Append([]byte("op"))}
 		return g.tell(1, h, m)
 	}
 	for i := range earlyMax + 10 {

@@ -140,7 +140,7 @@ func (r *Replica) onRegister(now time.Duration, h *wire.Header, out *Effects) Re
 	if _, ok := r.primary.proposals[h.From]; ok {
 		return NothingNew
 	}
-	if s := r.sessions.byClient[h.From]; s != nil {
+	if s := r.sessions.of(h.From); s != nil {
 		out.send(r.header(), h.From, &wire.Registered{Client: h.From, Session: s.number})
 		return 0
 	}

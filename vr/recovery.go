@@ -249,7 +249,7 @@ func (r *Replica) report(now time.Duration, to wire.Peer, seq uint64, out *Effec
 	m := &wire.ProbeReply{
 		Seq: seq, Status: r.status, LastNormal: r.lastNormal, Op: r.log.head, Commit: r.commit,
 		Applied: r.applied, GroupLost: r.groupLost, Members: r.members,
-		ClientCount: uint64(len(r.sessions.byClient)),
+		ClientCount: uint64(len(r.sessions.seats)),
 		LogBase:     r.log.base, Checkpoint: r.checkpointOp(),
 		Transfer: wire.TransferReport{Phase: wire.TransferIdle}, // whoever moves states knows better
 	}

@@ -461,7 +461,7 @@ func (r *Replica) Status() Status {
 		LogBase: r.log.base, Checkpoint: r.checkpointOp(), Restoring: r.restoring,
 		Members:     append([]wire.Member(nil), r.members...),
 		CrashVector: append([]wire.Member(nil), r.crashVector...),
-		Sessions:    len(r.sessions.byClient), LogBytes: r.log.bytes,
+		Sessions:    len(r.sessions.seats), LogBytes: r.log.bytes,
 	}
 }
 

@@ -263,8 +263,7 @@ func (s *Restored) read(b *bufio.Reader) error {
 		if i > 0 && read[i-1].touched == x.touched {
 			return fmt.Errorf("%w: two sessions of one op", errState)
 		}
-		s.sessions.byClient[x.client] = x
-		s.sessions.link(x)
+		s.sessions.add(x)
 	}
 	return nil
 }

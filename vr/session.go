@@ -1,6 +1,9 @@
 package vr
 
 import (
+	"cmp"
+	"slices"
+
 	"vrnode/internal/assert"
 	"vrnode/wire"
 )
@@ -8,14 +11,31 @@ import (
 // sessions is the client-table: replicated state, changed only by executing ops, and therefore
 // equal on all replicas that have executed the same ops. At most sessionsMax are open; opening
 // another evicts the one whose last op is oldest, which is the same one everywhere.
+//
+// A session has a seat, and the seats are in pages. A checkpoint refers to the pages as they are, and who
+// changes a session in one of them copies that page before: a checkpoint of a full table takes no time, and
+// the ops after it pay for no more than they change.
 type sessions struct {
-	byClient map[wire.Peer]*session
-	// oldest is the head of a ring through all sessions in the order of their last ops.
-	oldest *session
+	seats  map[wire.Peer]int
+	pages  []*page
+	ring   []neighbours // by seat: a ring through all sessions in the order of their last ops
+	oldest int          // where it begins
 }
+
+// pageSessions is how many sessions are copied together.
+const pageSessions = 32
+
+type page struct {
+	sessions [pageSessions]session
+	shared   bool // a checkpoint refers to it
+}
+
+// neighbours are the seats beside one in the ring.
+type neighbours struct{ previous, next int }
 
 // A session is what is kept of one client. Results are kept for the requests (forgotten, last].
 type session struct {
+	seat      int
 	client    wire.Peer
 	number    wire.SessionNumber
 	touched   wire.OpNumber      // the last op of the client that changed the session
@@ -24,8 +44,6 @@ type session struct {
 	results   []result           // a ring: the result of request s is at s modulo its length
 	bytes     int                // of the results kept
 	shared    bool               // a checkpoint refers to the ring, which must not change any more
-	previous  *session
-	next      *session
 }
 
 // A result is what an op of a session gave.
@@ -34,11 +52,38 @@ type result struct {
 	own  bool // no checkpoint refers to the memory of body
 }
 
-func newSessions() sessions { return sessions{byClient: make(map[wire.Peer]*session)} }
+func newSessions() sessions { return sessions{seats: make(map[wire.Peer]int)} }
+
+// at returns the session in a seat, to be read.
+func (t *sessions) at(seat int) *session {
+	return &t.pages[seat/pageSessions].sessions[seat%pageSessions]
+}
+
+// own returns the session in a seat, to be changed: in a page that no checkpoint refers to.
+func (t *sessions) own(seat int) *session {
+	p := t.pages[seat/pageSessions]
+	if p.shared {
+		p = &page{sessions: p.sessions}
+		for i := range p.sessions {
+			p.sessions[i].shared = true
+		}
+		t.pages[seat/pageSessions] = p
+	}
+	return &p.sessions[seat%pageSessions]
+}
+
+// of returns the session of a client, or nil. What is found may be read until the table changes.
+func (t *sessions) of(client wire.Peer) *session {
+	seat, ok := t.seats[client]
+	if !ok {
+		return nil
+	}
+	return t.at(seat)
+}
 
 // find returns the session of a client if it has the given number, or nil.
 func (t *sessions) find(client wire.Peer, number wire.SessionNumber) *session {
-	if s := t.byClient[client]; s != nil && s.number == number {
+	if s := t.of(client); s != nil && s.number == number {
 		return s
 	}
 	return nil
@@ -47,18 +92,33 @@ func (t *sessions) find(client wire.Peer, number wire.SessionNumber) *session {
 // register executes a Register at op. A client that has a session keeps it, so that a repeated
 // Register is harmless.
 func (t *sessions) register(client wire.Peer, op wire.OpNumber) *session {
-	if s := t.byClient[client]; s != nil {
+	if seat, ok := t.seats[client]; ok {
+		s := t.own(seat)
 		t.touch(s, op)
 		return s
 	}
-	if len(t.byClient) == sessionsMax {
-		delete(t.byClient, t.oldest.client)
-		t.unlink(t.oldest)
+	return t.add(&session{client: client, number: wire.SessionNumber(op), touched: op})
+}
+
+// add puts a session at the young end of the ring. Where there is no seat left, the idlest leaves.
+func (t *sessions) add(s *session) *session {
+	seat := len(t.ring)
+	if seat == sessionsMax {
+		seat = t.oldest
+		delete(t.seats, t.at(seat).client)
+		t.unlink(seat)
+	} else {
+		if seat%pageSessions == 0 {
+			t.pages = append(t.pages, new(page))
+		}
+		t.ring = append(t.ring, neighbours{})
 	}
-	s := &session{client: client, number: wire.SessionNumber(op), touched: op}
-	t.byClient[client] = s
-	t.link(s)
-	return s
+	own := t.own(seat)
+	*own = *s
+	own.seat = seat
+	t.seats[s.client] = seat
+	t.link(seat)
+	return own
 }
 
 // admit says what executing request e means: OutcomeDone, and it must be executed now; or why
@@ -80,6 +140,7 @@ func (t *sessions) admit(e *wire.Entry) (*session, wire.Outcome) {
 // be kept: what the client has, what is beyond its window, and, oldest first, what is beyond the
 // bytes.
 func (t *sessions) finish(s *session, op wire.OpNumber, acked wire.RequestNumber, body []byte) {
+	s = t.own(s.seat)
 	s.unshare()
 	s.last++
 	if s.last > SessionWindow {
@@ -150,47 +211,52 @@ func (s *session) result(r wire.RequestNumber) (wire.Outcome, []byte) {
 	return wire.OutcomeDone, s.slot(r).body
 }
 
-// touch moves s to the young end of the ring.
+// touch moves s, which is changed already, to the young end of the ring.
 func (t *sessions) touch(s *session, op wire.OpNumber) {
 	s.touched = op
-	t.unlink(s)
-	t.link(s)
+	t.unlink(s.seat)
+	t.link(s.seat)
 }
 
-func (t *sessions) link(s *session) {
-	if t.oldest == nil {
-		s.previous, s.next = s, s
-		t.oldest = s
+// link puts a seat at the young end of the ring, which is empty if that is the only one.
+func (t *sessions) link(seat int) {
+	if len(t.seats) == 1 {
+		t.ring[seat], t.oldest = neighbours{seat, seat}, seat
 		return
 	}
-	young := t.oldest.previous
-	s.previous, s.next = young, t.oldest
-	young.next, t.oldest.previous = s, s
+	young := t.ring[t.oldest].previous
+	t.ring[seat] = neighbours{young, t.oldest}
+	t.ring[young].next, t.ring[t.oldest].previous = seat, seat
 }
 
-func (t *sessions) unlink(s *session) {
-	if s.next == s {
-		t.oldest = nil
-		return
-	}
-	s.previous.next, s.next.previous = s.next, s.previous
-	if t.oldest == s {
-		t.oldest = s.next
+func (t *sessions) unlink(seat int) {
+	at := t.ring[seat]
+	t.ring[at.previous].next, t.ring[at.next].previous = at.next, at.previous
+	if t.oldest == seat {
+		t.oldest = at.next
 	}
 }
 
-// freeze returns a copy of the table, the idlest session first, that nothing changes any more. It
-// copies no results: a session that goes on takes another ring for its next one.
-func (t *sessions) freeze() []session {
-	frozen := make([]session, 0, len(t.byClient))
-	for s := t.oldest; s != nil; s = s.next {
-		s.shared = true
-		frozen = append(frozen, *s)
-		last := &frozen[len(frozen)-1]
-		last.previous, last.next = nil, nil // the copy keeps nothing alive
-		if s.next == t.oldest {
-			break
-		}
+// A frozen is the table of a checkpoint.
+type frozen struct {
+	pages []*page
+	count int
+}
+
+// freeze returns the table as it is, and nothing changes that any more.
+func (t *sessions) freeze() frozen {
+	for _, p := range t.pages {
+		p.shared = true
 	}
-	return frozen
+	return frozen{slices.Clone(t.pages), len(t.ring)}
+}
+
+// byClient returns the sessions in the order of their client-ids.
+func (f *frozen) byClient() []*session {
+	all := make([]*session, f.count)
+	for seat := range all {
+		all[seat] = &f.pages[seat/pageSessions].sessions[seat%pageSessions]
+	}
+	slices.SortFunc(all, func(a, b *session) int { return cmp.Compare(a.client, b.client) })
+	return all
 }

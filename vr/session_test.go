@@ -97,7 +97,7 @@ func TestSessionsEvictTheIdlest(t *testing.T) {
 	if table.find(peer(1), 2) != nil {
 		t.Error("the idlest session was kept")
 	}
-	if n := len(table.byClient); n != sessionsMax {
+	if n := len(table.seats); n != sessionsMax {
 		t.Errorf("%d sessions, bound %d", n, sessionsMax)
 	}
 	if _, outcome := table.admit(&wire.Entry{Client: peer(1), Session: 2, Request: 1}); outcome != wire.OutcomeSessionExpired {
