@@ -27,6 +27,7 @@ func newServe() *cobra.Command {
 		group   access
 		service machineFlag
 		logs    format
+		level   format
 		memory  size
 		spin    duration
 		spool   string
@@ -57,7 +58,7 @@ What happens is logged to standard error.`,
 				least := size(vr.LogBytesMin)
 				return usage("--log-memory %v is less than a log needs, which is %v", &memory, &least)
 			}
-			s := server{id: id, group: &group, memory: memory.get(), spool: spool, spin: spin.get(), talk: cmd.ErrOrStderr(), log: newLogger(cmd.ErrOrStderr(), &logs)}
+			s := server{id: id, group: &group, memory: memory.get(), spool: spool, spin: spin.get(), talk: cmd.ErrOrStderr(), log: newLogger(cmd.ErrOrStderr(), &logs, &level)}
 			return s.run(cmd.Context(), service.get().new())
 		},
 	}
@@ -66,6 +67,8 @@ What happens is logged to standard error.`,
 	service.addTo(cmd, "the service to replicate")
 	logs.formats, logs.value = []string{"text", "json"}, "text"
 	cmd.Flags().Var(&logs, "log-format", "how to write the log")
+	level.formats, level.value = []string{"info", "debug"}, "info"
+	cmd.Flags().Var(&level, "log-level", "how much to log: debug is also what a bad network causes, and every checkpoint")
 	memory.addTo(cmd, "log-memory", vr.LogBytesDefault, "memory for operations that other replicas may lack; the same for all")
 	spin.addTo(cmd, "spin", 0, "how long to look for messages before sleeping, such as 50µs: faster, and takes most of a CPU under load")
 	cmd.Flags().StringVar(&spool, "spool", "", "a directory for states on their way; with one of its own, a replica that is started again keeps what it has fetched")
@@ -85,11 +88,15 @@ func checkServe(id uint64, group *access) error {
 	return nil
 }
 
-func newLogger(w io.Writer, f *format) *slog.Logger {
-	if f.json() {
-		return slog.New(slog.NewJSONHandler(w, nil))
+func newLogger(w io.Writer, f, level *format) *slog.Logger {
+	var options slog.HandlerOptions
+	if level.value == "debug" {
+		options.Level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(w, nil))
+	if f.json() {
+		return slog.New(slog.NewJSONHandler(w, &options))
+	}
+	return slog.New(slog.NewTextHandler(w, &options))
 }
 
 // A server is the replica of this process.

@@ -16,7 +16,7 @@ import (
 // state from them.
 func TestStateOfAnySize(t *testing.T) {
 	const keys = 3000 // of 4 KiB
-	g := startGroup(t, "--machine", "kv", "--log-memory", "4MiB", "--log-format", "json", "--spool", t.TempDir())
+	g := startGroup(t, "--machine", "kv", "--log-memory", "4MiB", "--log-format", "json", "--log-level", "debug", "--spool", t.TempDir())
 	g.vrnode(exitDone, "form")
 	primary := g.healthy()
 	stopped := primary%3 + 1
@@ -39,6 +39,9 @@ func TestStateOfAnySize(t *testing.T) {
 		t.Errorf("replica %d has its memory back without a state", stopped)
 	}
 
+	if !strings.Contains(g.log.String(), `"level":"DEBUG","msg":"took a checkpoint"`) {
+		t.Error("at level debug no checkpoint is logged")
+	}
 	for _, key := range []int{0, keys / 2, keys - 1} {
 		if out, _ := g.vrnode(exitDone, "call", "--machine", "kv", "get", fmt.Sprintf("key-%d", key)); len(out) < 4<<10 {
 			t.Errorf("key %d is %d bytes", key, len(out))

@@ -34,9 +34,10 @@ const (
 
 // A Loop is a running host.
 type Loop struct {
-	conn *udp.Conn
-	host *stack.Host
-	born time.Time // the origin of the host's time
+	conn    *udp.Conn
+	host    *stack.Host
+	machine *timed    // of the host's replica, or nil
+	born    time.Time // the origin of the host's time
 
 	inbox   inbox
 	service atomic.Pointer[service]
@@ -55,8 +56,9 @@ type Loop struct {
 	workers     workers
 	spools      *spools
 	dropped     uint64 // events
-	spoilt      error  // why the last transfer of a state failed
-	given       bool   // a state, to a new group
+	pauses      Pauses
+	spoilt      error // why the last transfer of a state failed
+	given       bool  // a state, to a new group
 	err         error
 }
 
@@ -72,17 +74,18 @@ type completion struct {
 	result
 }
 
-// An event is one of the protocol, or one of the transfer of states.
+// An event is one of the transfer of states, or a pause, or else one of the protocol.
 type event struct {
 	protocol vr.Event
 	transfer *statexfer.Event
+	pause    *Pause
 }
 
-// newLoop runs host on conn, which the loop closes in the end. observe, if not nil, is called with
+// newLoop runs host, whose replica has that machine, on conn, which the loop closes in the end. observe, if not nil, is called with
 // every event but EventCommitted, one at a time, by a goroutine that may take its time.
-func newLoop(conn *udp.Conn, host *stack.Host, files *spools, observe func(event)) *Loop {
+func newLoop(conn *udp.Conn, host *stack.Host, machine *timed, files *spools, observe func(event)) *Loop {
 	l := &Loop{
-		conn: conn, host: host, spools: files, born: time.Now(),
+		conn: conn, host: host, machine: machine, spools: files, born: time.Now(),
 		room:        make(chan struct{}, pendingMax),
 		ended:       make(chan struct{}),
 		completions: make(chan completion, pendingMax),
@@ -188,15 +191,16 @@ func (l *Loop) Denials() (denials []stack.Denial) {
 // Advice returns a sentence for the operator if the socket's buffers are too small, or "".
 func (l *Loop) Advice() string { return l.conn.Buffers().Advice() }
 
-// Stats counts what is lost on this side of the network.
+// Stats counts what is lost on this side of the network, and what checkpoints take.
 type Stats struct {
 	EventsDropped uint64 // because the observer was slow
+	Pauses        Pauses
 	Socket        udp.Stats
 }
 
 // Stats returns the counters, which are zero after the end.
 func (l *Loop) Stats() (s Stats) {
-	l.Do(func(*stack.Host, time.Duration) { s = Stats{l.dropped, l.conn.Stats()} })
+	l.Do(func(*stack.Host, time.Duration) { s = Stats{l.dropped, l.pauses, l.conn.Stats()} })
 	return s
 }
 
@@ -222,13 +226,16 @@ func (l *Loop) turn() error {
 	now := l.now()
 	for _, d := range batch {
 		l.host.Step(now, d.Addr, d.Bytes, &l.out)
+		l.notePause()
 	}
 	l.submit(now)
 	for _, call := range l.inbox.takeCalls() {
 		call()
+		l.notePause()
 	}
 	if l.host.Deadline() <= now {
 		l.host.Tick(now, &l.out)
+		l.notePause()
 	}
 	l.work()
 	if err := l.conn.WriteBatch(l.out.Datagrams); err != nil {

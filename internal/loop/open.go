@@ -38,9 +38,11 @@ type Config struct {
 	// Spin is for how long to ask the socket again and again before sleeping; see udp.Conn.
 	Spin time.Duration
 	// Observe, if not nil, is called with every event but EventCommitted, ObserveTransfer with those of
-	// the transfer of states; one at a time, by a goroutine that may take its time.
+	// the transfer of states, ObservePause with what checkpoints take; one at a time, by a goroutine that
+	// may take its time.
 	Observe         func(vr.Event)
 	ObserveTransfer func(statexfer.Event)
+	ObservePause    func(Pause)
 }
 
 // Open starts a loop on a socket of its own: a replica at its address in Peers, a client anywhere.
@@ -53,7 +55,7 @@ func Open(cfg Config) (*Loop, error) {
 	if err := checkKeys(cfg.Keys); len(cfg.Keys) > 0 && err != nil {
 		return nil, err
 	}
-	host := stack.Config{Self: wire.Peer(cfg.Self), Seed: random(), Replicas: replicas, Machine: cfg.Machine, LogBytes: cfg.LogBytes, Keys: cfg.Keys}
+	host := stack.Config{Self: wire.Peer(cfg.Self), Seed: random(), Replicas: replicas, LogBytes: cfg.LogBytes, Keys: cfg.Keys}
 	_, _ = rand.Read(host.Entropy[:]) // never fails
 	// A wall clock and 12 random bits: the one place where a run gets its name.
 	host.Incarnation = vr.FreshIncarnation(uint64(time.Now().UnixMicro()), random(), 0)
@@ -72,26 +74,37 @@ func Open(cfg Config) (*Loop, error) {
 			return nil, fmt.Errorf("SpoolDir: %q is not a directory that can be used: %w", cfg.SpoolDir, cmp.Or(err, error(syscall.ENOTDIR)))
 		}
 	}
+	var machine *timed
+	if cfg.Machine != nil {
+		machine = &timed{StateMachine: cfg.Machine}
+		host.Machine = machine
+	}
 	conn, err := udp.Listen(listen)
 	if err != nil {
 		return nil, err
 	}
 	conn.Spin(cfg.Spin)
-	return newLoop(conn, stack.New(host), files, cfg.observer()), nil
+	return newLoop(conn, stack.New(host), machine, files, cfg.observer()), nil
 }
 
 // observer returns what takes all events, nil if nobody wants any.
 func (cfg *Config) observer() func(event) {
-	protocol, transfer := cfg.Observe, cfg.ObserveTransfer
-	if protocol == nil && transfer == nil {
+	protocol, transfer, pause := cfg.Observe, cfg.ObserveTransfer, cfg.ObservePause
+	if protocol == nil && transfer == nil && pause == nil {
 		return nil
 	}
 	return func(e event) {
 		switch {
-		case e.transfer == nil && protocol != nil:
+		case e.pause != nil:
+			if pause != nil {
+				pause(*e.pause)
+			}
+		case e.transfer != nil:
+			if transfer != nil {
+				transfer(*e.transfer)
+			}
+		case protocol != nil:
 			protocol(e.protocol)
-		case e.transfer != nil && transfer != nil:
-			transfer(*e.transfer)
 		}
 	}
 }

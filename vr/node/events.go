@@ -3,7 +3,9 @@ package node
 import (
 	"context"
 	"log/slog"
+	"time"
 
+	"vrnode/internal/loop"
 	"vrnode/statexfer"
 	"vrnode/vr"
 )
@@ -62,8 +64,6 @@ func (j *journal) write(e Event) {
 		level, text, attrs = slog.LevelWarn, "nobody answers this primary, so it falls silent", []slog.Attr{view}
 	case vr.EventFetching:
 		level, text, attrs = slog.LevelDebug, "fetching the log", []slog.Attr{op, peer}
-	case vr.EventCheckpoint:
-		level, text, attrs = slog.LevelDebug, "took a checkpoint", []slog.Attr{op}
 	case vr.EventNeedsState:
 		text, attrs = "lacks more than the others have kept, and needs their state", []slog.Attr{op}
 	case vr.EventStateInstalled:
@@ -81,6 +81,26 @@ func (j *journal) write(e Event) {
 		return
 	}
 	j.log.LogAttrs(context.Background(), level, text, attrs...)
+}
+
+// pauseLong is what a checkpoint may take before it is worth a warning: half of the silence after which
+// the others suspect a primary.
+const pauseLong = 50 * time.Millisecond
+
+// pauseObserver returns the function that logs what checkpoints take, nil if nobody wants to know.
+func pauseObserver(cfg *Config) func(loop.Pause) {
+	if cfg.Logger == nil {
+		return nil
+	}
+	log := cfg.Logger.With("replica", cfg.ID)
+	return func(p loop.Pause) {
+		level, text := slog.LevelDebug, "took a checkpoint"
+		if p.Took > pauseLong {
+			level, text = slog.LevelWarn, "took a checkpoint, and nobody was heard meanwhile: Snapshot must return at once, or the machine is very busy"
+		}
+		log.LogAttrs(context.Background(), level, text,
+			slog.Uint64("op", uint64(p.Op)), slog.Time("began", p.Began), slog.Duration("pause", p.Took))
+	}
 }
 
 // transferObserver returns the function that logs what becomes of states on their way, nil if nobody

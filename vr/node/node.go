@@ -109,7 +109,7 @@ func Start(cfg Config) (*Node, error) {
 	}
 	l, err := loop.Open(loop.Config{
 		Self: cfg.ID, Peers: cfg.Peers, Machine: cfg.Machine, LogBytes: cfg.LogMemory, SpoolDir: cfg.SpoolDir, Spin: cfg.Spin, Keys: cfg.Keys,
-		Observe: observer(&cfg), ObserveTransfer: transferObserver(&cfg),
+		Observe: observer(&cfg), ObserveTransfer: transferObserver(&cfg), ObservePause: pauseObserver(&cfg),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("node: %w", err)

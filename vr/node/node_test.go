@@ -342,6 +342,35 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// Checkpoints are counted, and logged for who wants to know that much.
+func TestCheckpointsInStatusAndLog(t *testing.T) {
+	var text strings.Builder // written by one goroutine, read when it has ended
+	log := slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	peers := freePeers(1)
+	n, err := node.Start(node.Config{ID: 1, Peers: peers, Machine: new(counter), LogMemory: vr.LogBytesMin, Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := node.Form(within(t, patience), peers); err != nil {
+		t.Error(err)
+	}
+	if s := n.Status(); s.Checkpoints != 0 || s.PauseMean != 0 || s.PauseMost != 0 {
+		t.Errorf("no checkpoint yet, and %d, %v, %v", s.Checkpoints, s.PauseMean, s.PauseMost)
+	}
+	for n.Status().Checkpoints < 2 {
+		if _, err := n.Submit(within(t, patience), make([]byte, 60<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := n.Status(); s.PauseMean <= 0 || s.PauseMost < s.PauseMean {
+		t.Errorf("%d, %v, %v", s.Checkpoints, s.PauseMean, s.PauseMost)
+	}
+	n.Close()
+	if strings.Count(text.String(), `"took a checkpoint`) < 2 || !strings.Contains(text.String(), " pause=") {
+		t.Errorf("the log is\n%s", &text)
+	}
+}
+
 func TestNothingIsLeftAfterClose(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 3 {

@@ -38,6 +38,10 @@ type Status struct {
 	Peers []PeerStatus
 	// Sessions is the number of open client sessions, LogBytes the memory of the log's entries.
 	Sessions, LogBytes int
+	// Checkpoints counts those that the node has taken. PauseMean and PauseMost are how long it heard
+	// nobody for one.
+	Checkpoints          uint64
+	PauseMean, PauseMost time.Duration
 	// EventsDropped counts events that OnEvent was too slow for, SocketDrops the datagrams that
 	// were lost because the node was too slow for the network.
 	EventsDropped, SocketDrops uint64
@@ -111,6 +115,10 @@ func (n *Node) Status() Status {
 		LogBase: s.LogBase, Checkpoint: s.Checkpoint, Transfer: transferOf(&r.Transfer),
 		GroupLost: s.GroupLost, FailuresTolerable: -1, Sessions: s.Sessions, LogBytes: s.LogBytes,
 		EventsDropped: stats.EventsDropped, SocketDrops: stats.Socket.Overflowed,
+		Checkpoints: stats.Pauses.Checkpoints, PauseMost: stats.Pauses.Longest,
+	}
+	if out.Checkpoints > 0 {
+		out.PauseMean = stats.Pauses.Total / time.Duration(out.Checkpoints)
 	}
 	if !s.Cluster.IsZero() {
 		out.Cluster = s.Cluster.String()
