@@ -10,7 +10,7 @@ SEEDS = 1000
 ROUNDS = 5
 BACKEND = relay
 SIZE = 256MiB
-RUNS = lost,killed,stopped
+RUNS = lost,killed,stopped,checkpoints
 SCENARIOS = $(basename $(notdir $(wildcard netem/scenarios/*.yaml)))
 
 .PHONY: help check fix test race lint cross sim fuzz bench bench-transport transfer-big demo flood lab lab-guest slow ci
@@ -73,7 +73,7 @@ demo: ## see a group lose its primary
 flood: ## a group with and without a flood of datagrams from outside, for T=60s each
 	go test -v -count=1 ./internal/siege -args -for $(T)
 
-transfer-big: ## a group with a state of SIZE=256MiB, or 2GiB; RUNS=lost,killed,stopped, the last for T=60s; Linux
+transfer-big: ## a group with a state of SIZE=256MiB, or 2GiB; RUNS=lost,killed,stopped,checkpoints, the third for T=60s; Linux
 	go build -o bin/vrnode ./cmd/vrnode
 	go build -o bin/transferbig ./internal/transferbig
 	bin/transferbig -size $(SIZE) -runs $(RUNS) -stopped $(T) $(if $(OUTPUT),-o $(OUTPUT))

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -80,7 +81,7 @@ func (g *group) start(ctx context.Context, id uint64) error {
 		peers = append(peers, fmt.Sprintf("%d=%s", id, address))
 	}
 	cmd := exec.CommandContext(ctx, g.vrnode, "serve", "--id", strconv.FormatUint(id, 10), "--peers", strings.Join(peers, ","),
-		"--machine", "kv", "--log-memory", g.log.String(), "--spool", g.spools, "--log-format", "json")
+		"--machine", "kv", "--log-memory", g.log.String(), "--spool", g.spools, "--log-format", "json", "--log-level", "debug")
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err
@@ -120,6 +121,9 @@ func (g *group) close() {
 	}
 	_ = os.RemoveAll(g.spools)
 }
+
+// ids returns all replicas.
+func (g *group) ids() []uint64 { return slices.Sorted(maps.Keys(g.peers)) }
 
 // backups returns the replicas that are not the primary, as far as the journal tells.
 func (g *group) backups() []uint64 {

@@ -23,6 +23,9 @@ type line struct {
 	Percent int    `json:"percent"`
 	Bytes   int64  `json:"bytes"`
 	Moved   int64  `json:"moved"`
+	// Began and Pause are of a checkpoint.
+	Began time.Time     `json:"began"`
+	Pause time.Duration `json:"pause"`
 }
 
 // What replicas log, as package node words it.
@@ -34,6 +37,9 @@ const (
 	textWhole     = "has all of a state, and reads it"
 	textInstalled = "has the state of the others"
 	textBack      = "the memory is back"
+	// textCheckpoint is how a line begins, and textIgnored are too many to keep.
+	textCheckpoint = "took a checkpoint"
+	textIgnored    = "ignored a message"
 )
 
 // A journal is what all replicas of a group have logged.
@@ -52,6 +58,9 @@ func (j *journal) read(from io.Reader) {
 		l := line{at: time.Now()}
 		if json.Unmarshal(lines.Bytes(), &l) != nil {
 			continue // for people
+		}
+		if l.Text == textIgnored {
+			continue
 		}
 		if l.Level == "ERROR" || j.talk {
 			fmt.Fprintf(os.Stderr, "%s\n", lines.Bytes())

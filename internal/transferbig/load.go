@@ -109,6 +109,11 @@ type load struct {
 
 // startLoad begins to write over keys.
 func (g *group) startLoad(ctx context.Context, workers int, rest time.Duration) *load {
+	return g.startLoadSeen(ctx, workers, rest, func(span) {})
+}
+
+// startLoadSeen does that and calls seen with each operation, one at a time.
+func (g *group) startLoadSeen(ctx context.Context, workers int, rest time.Duration, seen func(span)) *load {
 	l := &load{began: time.Now(), took: hdrhistogram.New(1, int64(latencyMax), 3)}
 	for w := range uint64(workers) {
 		l.workers.Go(func() {
@@ -117,8 +122,10 @@ func (g *group) startLoad(ctx context.Context, workers int, rest time.Duration) 
 				command := put(random.Uint64N(g.keys), random)
 				began := time.Now()
 				err := check(g.client.Submit(ctx, command))
+				s := span{began, time.Since(began)}
 				l.mu.Lock()
-				_ = l.took.RecordValue(int64(min(time.Since(began), latencyMax))) // it is within bounds
+				seen(s)
+				_ = l.took.RecordValue(int64(min(s.took, latencyMax))) // it is within bounds
 				if l.err == nil {
 					l.err = err
 				}
@@ -146,12 +153,17 @@ func (l *load) commits() int64 {
 func (l *load) end() (Latencies, error) {
 	l.stop.Store(true)
 	l.workers.Wait()
-	micros := func(quantile float64) float64 { return float64(l.took.ValueAtQuantile(quantile)) / 1e3 }
-	n := l.took.TotalCount()
+	return latencies(l.took, time.Since(l.began).Seconds()), l.err
+}
+
+// latencies sums up what was counted in so many seconds.
+func latencies(took *hdrhistogram.Histogram, seconds float64) Latencies {
+	micros := func(quantile float64) float64 { return float64(took.ValueAtQuantile(quantile)) / 1e3 }
+	n := took.TotalCount()
 	return Latencies{
-		Commits: n, PerSecond: float64(n) / time.Since(l.began).Seconds(),
-		P50Micros: micros(50), P99Micros: micros(99), P999: micros(99.9), Most: float64(l.took.Max()) / 1e3,
-	}, l.err
+		Commits: n, PerSecond: float64(n) / seconds,
+		P50Micros: micros(50), P99Micros: micros(99), P999: micros(99.9), Most: float64(took.Max()) / 1e3,
+	}
 }
 
 // loadFor is a load for a duration.

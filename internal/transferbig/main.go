@@ -11,6 +11,7 @@
 //	lost.go     the first run: a replica loses its memory and gets it back
 //	killed.go   the second run: a source dies meanwhile, and the target as well
 //	stopped.go  the third run: a replica stands still for long, while the others work as fast as they can
+//	checkpoints.go  the fourth run: checkpoints, and for how long a replica hears nobody for one
 //	link.go     what the transport can do between two processes
 //	report.go   what came of it, and what it should have been
 package main
@@ -64,7 +65,7 @@ type measurement struct {
 	measure func(context.Context, *options, *report) error
 }
 
-var runs = []measurement{{"lost", measureLost}, {"killed", measureKilled}, {"stopped", measureStopped}}
+var runs = []measurement{{"lost", measureLost}, {"killed", measureKilled}, {"stopped", measureStopped}, {"checkpoints", measureCheckpoints}}
 
 // errMissed says that a goal was not reached.
 var errMissed = errors.New("a goal was missed")
@@ -73,7 +74,7 @@ func main() {
 	o := options{size: 256 << 20}
 	flag.StringVar(&o.vrnode, "vrnode", "bin/vrnode", "the program to measure")
 	flag.Var(&o.size, "size", "the bytes of all values")
-	flag.StringVar(&o.runs, "runs", "lost,killed,stopped", "what to measure: a replica has lost its memory; both ends of a transfer are killed; a replica is stopped under full load")
+	flag.StringVar(&o.runs, "runs", "lost,killed,stopped,checkpoints", "what to measure: a replica has lost its memory; both ends of a transfer are killed; a replica is stopped under full load; frequent checkpoints")
 	flag.DurationVar(&o.idle, "idle", 10*time.Second, "how long to look at commits that nothing disturbs")
 	flag.DurationVar(&o.stopped, "stopped", time.Minute, "how long the replica is stopped")
 	flag.StringVar(&o.output, "o", "table", "how to print the result: table or json")
@@ -95,7 +96,7 @@ func run(ctx context.Context, o *options) error {
 	names := strings.Split(o.runs, ",")
 	for _, name := range names {
 		if !slices.ContainsFunc(runs, func(r measurement) bool { return r.name == name }) {
-			return fmt.Errorf("-runs: %q is none of lost, killed, stopped", name)
+			return fmt.Errorf("-runs: %q is none of lost, killed, stopped, checkpoints", name)
 		}
 	}
 	r := &report{Size: int64(o.size)}
