@@ -10,7 +10,7 @@
 // There are two ways to send. Send queues a message on one of four lanes, which are served in the
 // order of their numbers. SendLatest puts a message in a slot, where a newer one replaces it; it
 // suits whatever is only worth as much as it is fresh. Slots go before lanes. SendUntil is Send for a
-// message that somebody will repeat: if it has waited too long for its turn, it is dropped.
+// message that nobody needs any more when it has waited too long for its turn: it is dropped then.
 //
 // A session joins one run of a process to one run of another. When one of them restarts, the
 // session is replaced and everything queued in it is dropped: nothing is delivered twice in a

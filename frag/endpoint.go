@@ -141,7 +141,9 @@ func (e *Endpoint) Send(now time.Duration, to wire.Peer, lane Lane, message []by
 }
 
 // SendUntil is Send for a message that is of no use if nothing of it has left by then: it is dropped
-// when its turn comes, or when it is the first of its lane and there is no room for another one.
+// when its turn comes, or when it is the first of its lane and there is no room for another one. That is
+// not for what is repeated until an answer comes: on a narrow path all of it would wait, be dropped, and
+// be repeated.
 func (e *Endpoint) SendUntil(now, until time.Duration, to wire.Peer, lane Lane, message []byte) bool {
 	now = e.advance(now)
 	p := e.find(to)

@@ -181,28 +181,6 @@ func TestLocalMessagesStayLocal(t *testing.T) {
 	}
 }
 
-// TestOldRequestsAreGivenUp: what clients and replicas tell each other does not leave when it is too
-// late, and everything else does.
-func TestOldRequestsAreGivenUp(t *testing.T) {
-	for _, c := range []struct {
-		wait    time.Duration
-		givenUp uint64
-	}{{requestPatience - 1, 0}, {requestPatience, 3}} {
-		l := newLAN(t, 3)
-		e := l.ends[0]
-		for _, kind := range []wire.Kind{wire.KindRequest, wire.KindPrepare, wire.KindReply, wire.KindLog, wire.KindRegister} {
-			e.encoded = append(e.encoded[:0], "what it says does not matter"...)
-			e.transmit(l.now, 2, kind)
-		}
-		l.now += c.wait
-		peer := func() frag.PeerStats { s, _ := e.Endpoint().PeerStats(2); return s }
-		l.until("all is sent or given up", func() bool { return peer().Connected && peer().Queued == 0 })
-		if got := peer().GivenUp; got != c.givenUp {
-			t.Errorf("after %v %d messages were given up, want %d", c.wait, got, c.givenUp)
-		}
-	}
-}
-
 func TestLargeMessages(t *testing.T) {
 	l := newLAN(t, 3)
 	l.form()

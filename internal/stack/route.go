@@ -33,11 +33,6 @@ const (
 	laneBulk    frag.Lane = 3 // old parts of the log, and whole states
 )
 
-// requestPatience is how long a message of laneClient may wait until it leaves. Whoever waits for the
-// answer has asked again by then, perhaps somebody else, and on a slow path nothing would ever leave
-// but what was asked long ago.
-const requestPatience = time.Second
-
 var routes = [wire.KindMax + 1]route{
 	wire.KindRegister:           {lane: laneClient, to: toReplica},
 	wire.KindRegistered:         {lane: laneClient, to: toClient},
@@ -184,11 +179,7 @@ func (h *Host) transmit(now time.Duration, to wire.Peer, kind wire.Kind) {
 	if r := routes[kind]; r.slot {
 		taken = h.endpoint.SendLatest(now, to, uint8(kind), h.encoded)
 	} else {
-		until := frag.Never
-		if r.lane == laneClient {
-			until = now + requestPatience
-		}
-		taken = h.endpoint.SendUntil(now, until, to, r.lane, h.encoded)
+		taken = h.endpoint.Send(now, to, r.lane, h.encoded)
 	}
 	if !taken {
 		h.drop(ReasonRefused)
