@@ -121,6 +121,7 @@ func TestTransferBugsAreFound(t *testing.T) {
 		{"T1", "./statexfer", "TestPiecesAreChecked", "a wrong piece was stored"},
 		{"T2", "./vr", "TestPrimaryWithoutAStateDoesNotCount", "with one that has no state"},
 		{"T3", "./statexfer", "TestEqualBlocks", "wrong: false"},
+		{"T4", "./internal/sim", "TestTransferSlowerThanTheLogGrows", "it has caught up"},
 	} {
 		t.Run(c.patch, func(t *testing.T) {
 			p, err := Load("testdata/" + c.patch + ".patch")
