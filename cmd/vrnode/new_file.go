@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"syscall"
 )
 
 // A newFile is a file that has its name only when it is whole. Until then it is beside it.
@@ -53,8 +56,32 @@ func (f *newFile) keep(force bool) error {
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
+		return err
 	}
-	return err
+	if err := syncDirectory(filepath.Dir(f.path)); err != nil {
+		return fmt.Errorf("%s is whole, but its name may not outlive a power cut: %w", f.path, err)
+	}
+	return nil
+}
+
+// syncDirectory has the names in a directory outlive a power cut, where that takes more than to close the
+// files, and is possible.
+func syncDirectory(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(path)
+	if errors.Is(err, os.ErrPermission) {
+		return nil // one may write there, and not read
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) { // as some file systems say
+		return err
+	}
+	return nil
 }
 
 // abandon leaves nothing of the file.
