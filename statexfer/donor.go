@@ -76,7 +76,7 @@ func (t *Target) choose(now time.Duration) {
 
 // ask asks for manifests: of any checkpoint while choosing, else of the one that is fetched.
 func (t *Target) ask(now time.Duration, out *Effects) {
-	if t.phase != PhaseChecking && t.phase != PhaseFetching {
+	if t.phase != wire.TransferChecking && t.phase != wire.TransferFetching {
 		return
 	}
 	for _, d := range t.donors {
@@ -243,7 +243,7 @@ func (t *Target) expire(now time.Duration, out *Effects) {
 			d.window = max(1, d.window/2)
 		}
 	}
-	if t.phase == PhaseFetching && t.manifest != nil && !t.choosing && t.missing > 0 {
+	if t.phase == wire.TransferFetching && t.manifest != nil && !t.choosing && t.missing > 0 {
 		patience := chooseAfter
 		for _, d := range t.donors {
 			if d.has {

@@ -32,7 +32,7 @@ const (
 
 // fetch asks for as many chunks as may be under way, of all sources in turn.
 func (t *Target) fetch(now time.Duration, out *Effects) {
-	if t.phase != PhaseFetching || t.manifest == nil || t.has == nil {
+	if t.phase != wire.TransferFetching || t.manifest == nil || t.has == nil {
 		return
 	}
 	for again := len(t.writes) < fetchesMax; again; {

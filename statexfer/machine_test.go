@@ -217,7 +217,7 @@ func TestTargetAllocates(t *testing.T) {
 	target.Start(0, Need{Donors: []wire.Peer{1}}, &out)
 	var before, after runtime.MemStats
 	chunks, mallocs := 0, uint64(0)
-	for rounds := 0; target.phase != PhaseRestoring; rounds++ {
+	for rounds := 0; target.phase != wire.TransferRestoring; rounds++ {
 		if rounds == 10_000 {
 			t.Fatalf("no end: %+v", target.Progress(0))
 		}
@@ -464,7 +464,6 @@ func TestJobsInOtherThreads(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for got, want := range map[string]string{
-		PhaseRestoring.String():     "restoring",
 		EventDifferentRoot.String(): "different-root",
 		EventKind(99).String():      "event(99)",
 		ReasonOld.String():          "old",

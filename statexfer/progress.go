@@ -8,7 +8,7 @@ import (
 
 // Progress is how far a transfer has come.
 type Progress struct {
-	Phase Phase
+	Phase wire.TransferPhase
 	Op    wire.OpNumber // of the checkpoint, 0 if none is chosen
 	Total uint64        // its bytes
 	Have  uint64        // those that are stored

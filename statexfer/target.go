@@ -34,24 +34,6 @@ type Need struct {
 	Old io.WriterTo
 }
 
-// Phase is what a target is doing.
-type Phase uint8
-
-// The phases.
-const (
-	PhaseIdle      Phase = iota
-	PhaseChecking        // finds out what it has: in its spool, and of the old state
-	PhaseFetching        // has chosen a checkpoint, or looks for one, and fetches it
-	PhaseRestoring       // has the whole of it
-	PhaseFailed          // rests, because its spool or the restoring failed
-)
-
-var phaseNames = [...]string{
-	PhaseIdle: "idle", PhaseChecking: "checking", PhaseFetching: "fetching", PhaseRestoring: "restoring", PhaseFailed: "failed",
-}
-
-func (p Phase) String() string { return phaseNames[p] }
-
 // A Target fetches a checkpoint. It is not safe for concurrent use.
 //
 // It begins with the first that it is offered, asks all other donors for the same, and fetches
@@ -59,7 +41,7 @@ func (p Phase) String() string { return phaseNames[p] }
 // chunk came from or for which checkpoint, and what is equal in the next one need not come again.
 type Target struct {
 	cfg   TargetConfig
-	phase Phase
+	phase wire.TransferPhase
 	need  Need
 	// has is what the spool holds, and of what the old state consists; nil before that is known.
 	has *archive
@@ -72,7 +54,7 @@ type Target struct {
 	// pending counts jobs that use the spool. closing: it will be closed, and is not open to others.
 	pending int
 	closing bool
-	resume  time.Duration // when PhaseFailed ends
+	resume  time.Duration // when wire.TransferResting ends
 
 	donors   []*donor
 	draft    *draft
@@ -104,7 +86,7 @@ type retry struct {
 }
 
 // NewTarget returns a target that needs nothing.
-func NewTarget(cfg TargetConfig) *Target { return &Target{cfg: cfg} }
+func NewTarget(cfg TargetConfig) *Target { return &Target{cfg: cfg, phase: wire.TransferIdle} }
 
 // Ignored returns how many messages were ignored for a reason.
 func (t *Target) Ignored(r Reason) uint64 { return t.ignored[r] }
@@ -116,11 +98,11 @@ func (t *Target) Start(now time.Duration, need Need, out *Effects) {
 	assert.That(len(need.Donors) <= wire.MembersMax, "no more donors than members")
 	t.need.MinOp, t.need.Root, t.need.Donors = need.MinOp, need.Root, append(t.need.Donors[:0], need.Donors...)
 	t.need.Reserve = need.Reserve
-	if t.phase == PhaseIdle {
+	if t.phase == wire.TransferIdle {
 		t.need.Group, t.need.Old = need.Group, need.Old
 		t.choosing, t.heard, t.meter, t.began = true, now, meter{}, now
 		t.donors = nil
-		t.phase = PhaseChecking
+		t.phase = wire.TransferChecking
 		out.Events = append(out.Events, Event{Kind: EventStarted, Op: need.MinOp})
 		switch {
 		case t.closing:
@@ -131,7 +113,7 @@ func (t *Target) Start(now time.Duration, need Need, out *Effects) {
 		}
 	}
 	t.setDonors()
-	if t.manifest != nil && t.manifest.Op < need.MinOp && t.phase != PhaseRestoring {
+	if t.manifest != nil && t.manifest.Op < need.MinOp && t.phase != wire.TransferRestoring {
 		t.choose(now)
 	}
 	t.ask(now, out)
@@ -139,7 +121,7 @@ func (t *Target) Start(now time.Duration, need Need, out *Effects) {
 
 // Stop ends the transfer: the replica needs no state any more, and what is in the spool is of no use.
 func (t *Target) Stop(out *Effects) {
-	if t.phase == PhaseIdle && t.whole == nil {
+	if t.phase == wire.TransferIdle && t.whole == nil {
 		return
 	}
 	t.end()
@@ -152,7 +134,7 @@ func (t *Target) Stop(out *Effects) {
 
 // end makes the target idle.
 func (t *Target) end() {
-	t.phase = PhaseIdle
+	t.phase = wire.TransferIdle
 	t.need = Need{}
 	t.forget()
 	t.donors, t.draft, t.drafting = nil, nil, nil
@@ -176,7 +158,7 @@ func (t *Target) close(out *Effects) {
 
 func (t *Target) closed(_ time.Duration, out *Effects) {
 	t.pending, t.closing = 0, false
-	if t.phase == PhaseChecking {
+	if t.phase == wire.TransferChecking {
 		t.check(out)
 		return
 	}
@@ -218,7 +200,7 @@ func (t *Target) checked(now time.Duration, j *fillJob, out *Effects) {
 
 // begun begins to fetch, as soon as it is known what there is.
 func (t *Target) begun(now time.Duration, out *Effects) {
-	t.phase = PhaseFetching
+	t.phase = wire.TransferFetching
 	if t.manifest != nil {
 		t.plan()
 	}
@@ -227,7 +209,7 @@ func (t *Target) begun(now time.Duration, out *Effects) {
 
 // fail rests for a while; then the whole spool is looked through again.
 func (t *Target) fail(now time.Duration, err error, out *Effects) {
-	t.phase, t.resume = PhaseFailed, now+failurePause
+	t.phase, t.resume = wire.TransferResting, now+failurePause
 	t.forget()
 	out.Events = append(out.Events, Event{Kind: EventFailed, Op: t.op(), Err: err})
 }
@@ -262,7 +244,7 @@ func (t *Target) adopt(now time.Duration, m *Manifest, from *donor, out *Effects
 		d.has, d.gone = d.offered == m.Root, false
 		d.waiting = false
 	}
-	if t.phase == PhaseFetching {
+	if t.phase == wire.TransferFetching {
 		t.plan()
 	}
 }
@@ -318,7 +300,7 @@ func (t *Target) takeSlot() uint32 {
 
 // finish hands over the whole, if nothing is missing.
 func (t *Target) finish(out *Effects) {
-	if t.phase != PhaseFetching || t.manifest == nil || t.missing > 0 || t.manifest.Op < t.need.MinOp {
+	if t.phase != wire.TransferFetching || t.manifest == nil || t.missing > 0 || t.manifest.Op < t.need.MinOp {
 		return
 	}
 	m := t.manifest
@@ -326,7 +308,7 @@ func (t *Target) finish(out *Effects) {
 	for i, s := range t.slots {
 		slots[i] = s - 1
 	}
-	t.phase, t.whole = PhaseRestoring, slots
+	t.phase, t.whole = wire.TransferRestoring, slots
 	t.pending++ // what reads it
 	out.Ready = &Ready{
 		Checkpoint: Checkpoint{Op: m.Op, Chain: m.Chain, Epoch: m.Epoch, Members: m.Members},
@@ -340,7 +322,7 @@ func (t *Target) finish(out *Effects) {
 func (t *Target) Step(now time.Duration, h *wire.Header, m wire.Message, out *Effects) {
 	d := t.donor(h.From)
 	switch {
-	case t.phase == PhaseIdle || t.phase == PhaseRestoring || t.phase == PhaseFailed:
+	case t.phase == wire.TransferIdle || t.phase == wire.TransferRestoring || t.phase == wire.TransferResting:
 		t.ignored[ReasonIdle]++
 		return
 	case d == nil:
@@ -367,20 +349,20 @@ func (t *Target) Step(now time.Duration, h *wire.Header, m wire.Message, out *Ef
 // Tick gives up what takes too long, and asks somebody else.
 func (t *Target) Tick(now time.Duration, out *Effects) {
 	switch {
-	case t.phase == PhaseFailed && t.resume <= now:
+	case t.phase == wire.TransferResting && t.resume <= now:
 		// What is still being written would be read at the same time.
 		if t.pending > 0 {
 			t.resume = now + failurePause
 			return
 		}
-		t.phase = PhaseChecking
+		t.phase = wire.TransferChecking
 		t.check(out)
-	case t.phase == PhaseChecking || t.phase == PhaseFetching:
+	case t.phase == wire.TransferChecking || t.phase == wire.TransferFetching:
 	default:
 		return
 	}
 	t.expire(now, out)
-	if t.phase == PhaseFetching {
+	if t.phase == wire.TransferFetching {
 		t.meter.tick(now)
 	}
 	t.ask(now, out)
@@ -390,14 +372,14 @@ func (t *Target) Tick(now time.Duration, out *Effects) {
 // Deadline returns when Tick next has something to do.
 func (t *Target) Deadline() time.Duration {
 	switch t.phase {
-	case PhaseFailed:
+	case wire.TransferResting:
 		return t.resume
-	case PhaseChecking, PhaseFetching:
+	case wire.TransferChecking, wire.TransferFetching:
 	default:
 		return Never
 	}
 	at := t.expires()
-	if t.phase == PhaseFetching {
+	if t.phase == wire.TransferFetching {
 		at = min(at, t.meter.next)
 	}
 	return at

@@ -327,7 +327,7 @@ func TestSlowerThanGrowth(t *testing.T) {
 	for done := false; !done; {
 		n.events = nil
 		w.need(3, wire.OpNumber(len(states)), old, 1, 2)
-		w.until(time.Minute, "restored", func() bool { return n.has(EventRestored) && n.phase == PhaseIdle })
+		w.until(time.Minute, "restored", func() bool { return n.has(EventRestored) && n.phase == wire.TransferIdle })
 		state := states[n.ready.Op-1]
 		if !bytes.Equal(n.restored, state.bytes()) {
 			t.Fatalf("what was restored is not the state of %d", n.ready.Op)

@@ -44,7 +44,7 @@ func (t *Target) Restored(now time.Duration, err error, out *Effects) {
 }
 
 // Keeps tells whether the target is idle, but has kept the checkpoint that was restored.
-func (t *Target) Keeps() bool { return t.phase == PhaseIdle && t.whole != nil }
+func (t *Target) Keeps() bool { return t.phase == wire.TransferIdle && t.whole != nil }
 
 // Renew tells, instead of Restored, that a Ready is of no use, and a later checkpoint is needed. Start
 // follows, and says which.
@@ -54,7 +54,7 @@ func (t *Target) Renew(now time.Duration, out *Effects) {
 	t.forget()
 	t.manifest, t.slots, t.missing = nil, nil, 0
 	t.choose(now)
-	t.phase = PhaseChecking
+	t.phase = wire.TransferChecking
 	t.prepare(out)
 }
 

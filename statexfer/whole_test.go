@@ -91,9 +91,9 @@ func TestExpected(t *testing.T) {
 	want(10) // the older of two
 	w.until(time.Minute, "one is chosen", func() bool { return n.manifest != nil })
 	want(n.manifest.Op)
-	w.until(time.Minute, "it is read", func() bool { return n.phase == PhaseRestoring })
+	w.until(time.Minute, "it is read", func() bool { return n.phase == wire.TransferRestoring })
 	want(n.ready.Op)
-	w.until(time.Minute, "it is restored", func() bool { return n.phase == PhaseIdle })
+	w.until(time.Minute, "it is restored", func() bool { return n.phase == wire.TransferIdle })
 	want(0)
 }
 
@@ -127,7 +127,7 @@ func TestStopWhileItIsRead(t *testing.T) {
 	w.jobTime = 100 * time.Millisecond
 	w.offer(10, state, 1)
 	n := w.need(2, 10, nil, 1)
-	w.until(time.Minute, "it is read", func() bool { return n.phase == PhaseRestoring })
+	w.until(time.Minute, "it is read", func() bool { return n.phase == wire.TransferRestoring })
 	n.Stop(&n.out)
 	w.collect(n)
 	w.run(50 * time.Millisecond)

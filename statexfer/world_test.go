@@ -328,7 +328,7 @@ func (w *world) until(limit time.Duration, what string, holds func() bool) {
 				w.t.Log(line)
 			}
 			for _, n := range w.nodes {
-				if n.run > 0 && n.phase != PhaseIdle {
+				if n.run > 0 && n.phase != wire.TransferIdle {
 					w.t.Logf("%v: %+v", n.peer, n.Progress(w.now))
 				}
 			}
@@ -345,7 +345,7 @@ func (w *world) run(d time.Duration) {
 // mustRestore waits for the end of a transfer and compares what was restored.
 func (w *world) mustRestore(n *node, op wire.OpNumber, want table) {
 	w.t.Helper()
-	w.until(10*time.Minute, "restored", func() bool { return n.has(EventRestored) && n.phase == PhaseIdle })
+	w.until(10*time.Minute, "restored", func() bool { return n.has(EventRestored) && n.phase == wire.TransferIdle })
 	if n.ready.Op != op || n.ready.Chain != wire.Chain(op*3) || len(n.ready.Members) != 2 {
 		w.t.Fatalf("restored %+v, want op %d", n.ready.Checkpoint, op)
 	}

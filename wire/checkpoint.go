@@ -76,9 +76,9 @@ type TransferPhase uint8
 const (
 	// TransferIdle: it needs none.
 	TransferIdle TransferPhase = iota + 1
-	// TransferChecking: it finds out what it has.
+	// TransferChecking: it finds out what it has: in its spool, and of its old state.
 	TransferChecking
-	// TransferFetching: it fetches one, or looks for one.
+	// TransferFetching: it has chosen one, or looks for one, and fetches it.
 	TransferFetching
 	// TransferRestoring: it has all of it and reads it.
 	TransferRestoring

@@ -51,7 +51,7 @@ func TestBackupAfterAnother(t *testing.T) {
 		p = host.Progress(now)
 		l.spoilt = errors.New("of the last backup")
 	})
-	if p.Phase != statexfer.PhaseIdle {
+	if p.Phase != wire.TransferIdle {
 		t.Errorf("it is still %v", p.Phase)
 	}
 	kept := false

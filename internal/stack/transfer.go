@@ -84,8 +84,8 @@ func (h *Host) Progress(now time.Duration) statexfer.Progress { return h.states.
 
 // reportOf puts the progress into the form in which others are told of it.
 func reportOf(p statexfer.Progress) wire.TransferReport {
-	r := wire.TransferReport{Phase: wire.TransferIdle + wire.TransferPhase(p.Phase)}
-	if p.Phase == statexfer.PhaseIdle {
+	r := wire.TransferReport{Phase: p.Phase}
+	if p.Phase == wire.TransferIdle {
 		return r
 	}
 	r.Op, r.Total, r.Have, r.Moved, r.Rate = p.Op, p.Total, p.Have, p.Moved, p.Rate

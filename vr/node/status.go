@@ -67,7 +67,7 @@ type Transfer struct {
 }
 
 func transferOf(p *statexfer.Progress) Transfer {
-	if p.Phase == statexfer.PhaseIdle {
+	if p.Phase == wire.TransferIdle {
 		return Transfer{}
 	}
 	t := Transfer{
