@@ -65,8 +65,14 @@ func (r *Replica) Hold(out *Effects) bool {
 	return true
 }
 
-// Lose tells that the runtime could not read the state.
-func (r *Replica) Lose() { r.birth.held = false }
+// Lose tells that the runtime could not read the state. A member of a new group fetches it once more, which
+// is in vain if whoever formed the group has left.
+func (r *Replica) Lose(out *Effects) {
+	r.birth.held = false
+	if r.birth.formed() {
+		out.event(Event{Kind: EventUnread, Op: r.birth.base.Op, Peer: r.cfg.Self})
+	}
+}
 
 // onForm makes this replica a member of a new group: view 0, an empty log. Only the run that is
 // listed may do so, and only if it has not come to anything yet; any other learns from the rest. If

@@ -248,6 +248,39 @@ func TestSlowMemberOfANewGroup(t *testing.T) {
 	}
 }
 
+// A member that could not read the state says so, and if it is started again it gets it from the others.
+func TestUnreadState(t *testing.T) {
+	g, c, b := lost(t, 3)
+	base := wire.Base{Op: c.Op, Chain: c.Chain, Root: wire.Digest{7}}
+	g.operator.Bring(g.now, base)
+	g.run(20 * time.Millisecond)
+	for _, id := range g.ids {
+		g.hold(id)
+	}
+	var out Effects
+	if g.replicas[1].Lose(&out); len(out.Events) != 0 {
+		t.Errorf("it is no member yet, and says %v", out.Events)
+	}
+	g.hold(1)
+	g.run(200 * time.Millisecond)
+	g.operator.Form(g.now, wire.ClusterID{2}, base)
+	g.run(20 * time.Millisecond)
+	g.read(2, c, b)
+	g.read(3, c, b)
+	if g.replicas[1].Lose(&out); len(out.Events) != 1 || out.Events[0].Kind != EventUnread || out.Events[0].Op != c.Op {
+		t.Errorf("it says %v", out.Events)
+	}
+	g.run(2 * time.Second)
+	g.wantStatus(wire.StatusRecovering, 1)
+	g.start(1)
+	g.run(2 * time.Second)
+	if !g.carry(2, 1) {
+		t.Fatal("it needs no state")
+	}
+	g.run(2 * time.Second)
+	g.wantStatus(wire.StatusNormal, g.ids...)
+}
+
 // A replica that holds a state comes back into a group that lives, if it finds one.
 func TestLivingGroupIsBetterThanAState(t *testing.T) {
 	g := newGroup(t, 3)

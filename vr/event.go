@@ -42,6 +42,7 @@ const (
 	EventStateInstalled                         // has the state at Op of another replica
 	EventNeedsBase                              // is to hold the state at Op, which Peer has, for a new group
 	EventHolds                                  // holds it
+	EventUnread                                 // is a member of that group, and could not read it
 )
 
 var eventNames = [...]string{
@@ -51,7 +52,7 @@ var eventNames = [...]string{
 	EventPeerRestarted: "peer-restarted", EventGroupLost: "group-lost", EventAbdicated: "abdicated",
 	EventFetching: "fetching", EventHalted: "halted", EventCheckpoint: "checkpoint",
 	EventNeedsState: "needs-state", EventStateInstalled: "state-installed",
-	EventNeedsBase: "needs-base", EventHolds: "holds",
+	EventNeedsBase: "needs-base", EventHolds: "holds", EventUnread: "unread",
 }
 
 func (k EventKind) String() string {
@@ -70,7 +71,7 @@ func (e Event) String() string {
 		return fmt.Sprintf("halted: %v", e.Reason)
 	case EventCommitted:
 		return fmt.Sprintf("committed k=%d", e.Op)
-	case EventCheckpoint, EventNeedsState, EventStateInstalled, EventNeedsBase, EventHolds:
+	case EventCheckpoint, EventNeedsState, EventStateInstalled, EventNeedsBase, EventHolds, EventUnread:
 		return fmt.Sprintf("%v n=%d", e.Kind, e.Op)
 	case EventFetching:
 		return fmt.Sprintf("fetching n=%d from %v", e.Op, e.Peer)

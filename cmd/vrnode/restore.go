@@ -25,7 +25,8 @@ written to FILE, and prints its id. As for vrnode form, all of them must be up a
 must serve the same --machine as the group of the backup did; how many they are does not matter.
 
 First all of FILE is read and checked, then all replicas fetch the state, then they become a group. If that
-is interrupted before the end, it can be done again. Clients of the earlier group do not mistake the new
+is interrupted before the end, it can be done again; a replica that logs that it could not read the state
+has to be started again before. Clients of the earlier group do not mistake the new
 one for it: they have to begin anew.
 
 With --check it only reads FILE and says what it has, and needs no --peers. - is standard input.

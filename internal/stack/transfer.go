@@ -64,6 +64,9 @@ func newTransfer(self wire.Peer, machine vr.StateMachine, spools Spools) transfe
 // Done takes back a job that has run.
 func (h *Host) Done(now time.Duration, j Job, out *Effects) {
 	j.Done(now, &out.states)
+	if r, is := j.(*restoreJob); is && r.err != nil {
+		h.replica.Lose(&out.protocol)
+	}
 	if h.replica != nil {
 		h.installRestored(now, out)
 	}
@@ -230,9 +233,6 @@ func (j *restoreJob) Run() {
 func (j *restoreJob) Done(now time.Duration, out *statexfer.Effects) {
 	j.host.states.restored = j.restored
 	j.host.states.target.Restored(now, j.err, out)
-	if j.err != nil {
-		j.host.replica.Lose()
-	}
 }
 
 func (*restoreJob) IsLong() bool { return true }

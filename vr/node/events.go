@@ -72,6 +72,8 @@ func (j *journal) write(e Event) {
 		text, attrs = "is to hold the state of a backup for a new group", []slog.Attr{op, peer}
 	case vr.EventHolds:
 		text, attrs = "holds the state of the backup", []slog.Attr{op}
+	case vr.EventUnread:
+		level, text, attrs = slog.LevelError, "could not read the state that its new group begins with; if vrnode restore is over, start this replica again: then it gets the state from the others", []slog.Attr{op}
 	case vr.EventHalted:
 		level, text, attrs = slog.LevelError, "halted, for good", []slog.Attr{slog.String("reason", e.Reason.String())}
 	case vr.EventIgnored:
