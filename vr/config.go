@@ -79,7 +79,7 @@ const (
 	requestHurry           = 10 * time.Millisecond  // between replicas while a view changes
 	requestSilent          = 500 * time.Millisecond // for that long
 	requestRepeatMin       = 100 * time.Millisecond // before requests are sent again to the same replica
-	requestRepeatMax       = 5 * time.Second
+	requestRepeatMax       = 2 * time.Second
 	probeInterval          = 100 * time.Millisecond
 )
 
