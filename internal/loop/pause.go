@@ -15,6 +15,9 @@ type Pause struct {
 	Op    wire.OpNumber // of the checkpoint, 0 if it is let go of already
 	Began time.Time
 	Took  time.Duration
+	// Worked is for how much of that the goroutine's thread had a CPU, 0 where that is not known. Else
+	// others had it, or all of the process stood still.
+	Worked time.Duration
 }
 
 // Pauses sums up all of them.
@@ -26,11 +29,12 @@ type Pauses struct {
 // A timed is a machine of which is known when it was last asked for a snapshot.
 type timed struct {
 	vr.StateMachine
-	asked time.Time // zero after notePause
+	asked  time.Time     // zero after notePause
+	worked time.Duration // by the thread until then
 }
 
 func (m *timed) Snapshot() io.WriterTo {
-	m.asked = time.Now()
+	m.asked, m.worked = time.Now(), threadWorked()
 	return m.StateMachine.Snapshot()
 }
 
@@ -39,7 +43,7 @@ func (l *Loop) notePause() {
 	if l.machine == nil || l.machine.asked.IsZero() {
 		return
 	}
-	p := Pause{Began: l.machine.asked, Took: time.Since(l.machine.asked)}
+	p := Pause{Began: l.machine.asked, Took: time.Since(l.machine.asked), Worked: threadWorked() - l.machine.worked}
 	l.machine.asked = time.Time{}
 	if c := l.host.Replica().Checkpoint(); c != nil {
 		p.Op = c.Op

@@ -47,7 +47,7 @@ func TestPauses(t *testing.T) {
 	var last Pause
 	for range s.Checkpoints {
 		p := <-told
-		if p.Took < laziness || p.Took > s.Longest || p.Began.Before(began) || p.Op <= last.Op {
+		if p.Took < laziness || p.Took > s.Longest || p.Worked < 0 || p.Began.Before(began) || p.Op <= last.Op {
 			t.Errorf("%+v after %+v, all %+v", p, last, s)
 		}
 		last = p

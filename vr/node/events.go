@@ -101,7 +101,7 @@ func pauseObserver(cfg *Config) func(loop.Pause) {
 			level, text = slog.LevelWarn, "took a checkpoint, and nobody was heard meanwhile: Snapshot must return at once, or the machine is very busy"
 		}
 		log.LogAttrs(context.Background(), level, text,
-			slog.Uint64("op", uint64(p.Op)), slog.Time("began", p.Began), slog.Duration("pause", p.Took))
+			slog.Uint64("op", uint64(p.Op)), slog.Time("began", p.Began), slog.Duration("pause", p.Took), slog.Duration("worked", p.Worked))
 	}
 }
 
