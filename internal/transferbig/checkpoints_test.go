@@ -13,7 +13,7 @@ import (
 func TestDivide(t *testing.T) {
 	epoch := time.Unix(1, 0)
 	at := func(from, to int) span {
-		return span{epoch.Add(time.Duration(from)), time.Duration(to - from)}
+		return span{began: epoch.Add(time.Duration(from)), took: time.Duration(to - from)}
 	}
 	pauses := []span{at(40, 50), at(10, 30), at(12, 14), at(28, 32)}
 	var with []string
@@ -32,14 +32,14 @@ func TestDivide(t *testing.T) {
 
 // TestCheckpoints: what replicas log of their checkpoints is found after a mark, however long they took.
 func TestCheckpoints(t *testing.T) {
-	const short, long = `{"level":"DEBUG","msg":"took a checkpoint","replica":2,"op":7,"began":"2026-01-02T03:04:05.000000006Z","pause":8000}`,
+	const short, long = `{"level":"DEBUG","msg":"took a checkpoint","replica":2,"op":7,"began":"2026-01-02T03:04:05.000000006Z","pause":8000,"worked":7000}`,
 		`{"level":"WARN","msg":"took a checkpoint, and nobody was heard meanwhile","replica":2,"op":9,"began":"2026-01-02T03:04:06Z","pause":60000000}`
 	j := newJournal(false)
 	j.read(strings.NewReader(short + "\n"))
 	mark := j.mark()
 	j.read(strings.NewReader(`{"level":"DEBUG","msg":"ignored a message","replica":2}` + "\n" + short + "\n" + long + "\n"))
 	got := j.checkpoints(mark)[2]
-	if j.mark() != 3 || len(got) != 2 || got[0].took != 8*time.Microsecond || got[0].began.Nanosecond() != 6 || got[1].took != 60*time.Millisecond {
+	if j.mark() != 3 || len(got) != 2 || got[0].took != 8*time.Microsecond || got[0].worked != 7*time.Microsecond || got[0].began.Nanosecond() != 6 || got[1].took != 60*time.Millisecond {
 		t.Errorf("%v in %d lines", got, j.mark())
 	}
 }

@@ -23,9 +23,10 @@ type line struct {
 	Percent int    `json:"percent"`
 	Bytes   int64  `json:"bytes"`
 	Moved   int64  `json:"moved"`
-	// Began and Pause are of a checkpoint.
-	Began time.Time     `json:"began"`
-	Pause time.Duration `json:"pause"`
+	// Began, Pause and Worked are of a checkpoint.
+	Began  time.Time     `json:"began"`
+	Pause  time.Duration `json:"pause"`
+	Worked time.Duration `json:"worked"`
 }
 
 // What replicas log, as package node words it.

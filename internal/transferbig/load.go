@@ -122,7 +122,7 @@ func (g *group) startLoadSeen(ctx context.Context, workers int, rest time.Durati
 				command := put(random.Uint64N(g.keys), random)
 				began := time.Now()
 				err := check(g.client.Submit(ctx, command))
-				s := span{began, time.Since(began)}
+				s := span{began: began, took: time.Since(began)}
 				l.mu.Lock()
 				seen(s)
 				_ = l.took.RecordValue(int64(min(s.took, latencyMax))) // it is within bounds
