@@ -74,12 +74,10 @@ const (
 	fetchIdleMax           = 4 // repeats in vain after which a recovering replica begins anew
 	recoveryIntervalMin    = 50 * time.Millisecond
 	recoveryIntervalMax    = time.Second
-	requestAskMin          = 100 * time.Millisecond // silence of a primary before a client asks the others for it
-	requestAskMax          = 500 * time.Millisecond
+	requestRetryMin        = 100 * time.Millisecond
 	requestHurry           = 10 * time.Millisecond  // between replicas while a view changes
 	requestSilent          = 500 * time.Millisecond // for that long
-	requestRepeatMin       = 100 * time.Millisecond // before requests are sent again to the same replica
-	requestRepeatMax       = 2 * time.Second
+	requestRetryMax        = 500 * time.Millisecond
 	probeInterval          = 100 * time.Millisecond
 )
 
@@ -93,7 +91,6 @@ const (
 	earlyBytes      = 4 << 20   // and their bytes
 	applyMax        = 512       // ops executed by one call; the next Tick goes on
 	forgetMax       = 1024      // ops that one Tick drops from the log, which is more than it executes
-	flightBytes     = 1 << 20   // commands of a client that are on their way; the others wait
 	prepareInFlight = 2         // Prepares outstanding before a batch waits until it is full
 	sessionsMax     = 4096      // open client sessions; one more evicts the idlest
 	sessionBytes    = 1 << 20   // results kept for one session; the oldest are dropped first

@@ -137,12 +137,12 @@ func (r *Replica) onRegister(now time.Duration, h *wire.Header, out *Effects) Re
 	if why := r.ignoreRequest(now, h, out); why != 0 {
 		return why
 	}
+	if _, ok := r.primary.proposals[h.From]; ok {
+		return NothingNew
+	}
 	if s := r.sessions.of(h.From); s != nil {
 		out.send(r.header(), h.From, &wire.Registered{Client: h.From, Session: s.number})
 		return 0
-	}
-	if _, ok := r.primary.proposals[h.From]; ok {
-		return NothingNew
 	}
 	return r.appendOp(h.From, &wire.Entry{View: r.view, Kind: wire.EntryRegister, Client: h.From}, out)
 }
