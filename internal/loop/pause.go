@@ -34,7 +34,9 @@ type timed struct {
 }
 
 func (m *timed) Snapshot() io.WriterTo {
-	m.asked, m.worked = time.Now(), threadWorked()
+	if m.asked.IsZero() { // else another one was taken in the same call, and the pause is that of both
+		m.asked, m.worked = time.Now(), threadWorked()
+	}
 	return m.StateMachine.Snapshot()
 }
 
