@@ -148,7 +148,7 @@ func TestMessagesBeginAnew(t *testing.T) {
 			a.Send(l.now, 2, 2, fmt.Append(nil, i))
 		}
 		l.pass(10 * time.Millisecond)
-		if s := a.session(2); !s.active || s.confirmed || a.find(2).out[2].next < 100 {
+		if s := a.session(2); !s.active || s.confirmed || a.find(2).out[2].begun.len() < 100 {
 			t.Fatalf("nothing has begun in a session that the peer does not have: %v, %v", s.active, s.confirmed)
 		}
 		l.filter = nil

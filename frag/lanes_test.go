@@ -199,7 +199,7 @@ func TestSenderKeepsTheWindow(t *testing.T) {
 				break
 			}
 		}
-		if got := int(lane.next - lane.floor); got != c.want || lane.started > windowBytes[1] {
+		if got := lane.begun.len(); got != c.want || lane.started > windowBytes[1] {
 			t.Errorf("%d messages of %d bytes were begun", got, c.size)
 		}
 	}

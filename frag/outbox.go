@@ -52,14 +52,12 @@ func (m *outMessage) rewind() {
 }
 
 // An outLane holds the messages of a lane, in the order of their sending: those with which nothing is
-// begun, and those that are sent and not all acknowledged, the last of them perhaps in part. The latter
-// are in a ring by their ids, floor … next-1. A place in it is empty once its message is acknowledged.
+// begun, and those that are sent and not all acknowledged, the last of them perhaps in part. The place
+// of a message that is begun is its id, and is empty once the message is acknowledged.
 type outLane struct {
-	waiting     queue
-	ring        []*outMessage
-	floor, next uint64
-	// bytes counts the buffers of all messages, started what those in the ring take of the receiver's
-	// window.
+	waiting, begun queue
+	// bytes counts the buffers of all messages, started what those that are begun take of the
+	// receiver's window.
 	bytes, started int
 	// lost counts the cells to be sent again; lostFrom is not above the first message with any.
 	lost     int
@@ -71,19 +69,17 @@ const firstID = 1
 
 // begin makes the lane that of a new session.
 func (l *outLane) begin() {
-	assert.That(l.floor == l.next, "when a session begins, nothing of its messages is sent")
-	l.floor, l.next, l.lostFrom = firstID, firstID, firstID
+	assert.That(l.begun.len() == 0, "when a session begins, nothing of its messages is sent")
+	l.begun.head, l.begun.tail, l.lostFrom = firstID, firstID, firstID
 	l.started, l.lost = 0, 0
 }
 
-func (l *outLane) at(id uint64) *outMessage { return l.ring[id&uint64(len(l.ring)-1)] }
-
 // isEmpty tells whether all messages are acknowledged.
-func (l *outLane) isEmpty() bool { return l.floor == l.next && l.waiting.len() == 0 }
+func (l *outLane) isEmpty() bool { return l.begun.len() == 0 && l.waiting.len() == 0 }
 
 // fits tells whether the lane may take another message.
 func (l *outLane) fits(bytes int) bool {
-	return int(l.next-l.floor)+l.waiting.len() < queueMessagesMax && l.bytes+bytes <= queueBytesMax
+	return l.begun.len()+l.waiting.len() < queueMessagesMax && l.bytes+bytes <= queueBytesMax
 }
 
 func (l *outLane) push(m *outMessage) {
@@ -100,10 +96,10 @@ type fragment struct {
 
 // inPart returns the message of which a part is sent, or nil.
 func (l *outLane) inPart() *outMessage {
-	if l.floor == l.next {
+	if l.begun.len() == 0 {
 		return nil
 	}
-	if m := l.at(l.next - 1); m != nil && m.sent < m.cells {
+	if m := l.begun.at(l.begun.tail - 1); m != nil && m.sent < m.cells {
 		return m
 	}
 	return nil
@@ -116,7 +112,7 @@ func (l *outLane) isWaiting(window int) bool {
 
 // mayBegin tells whether there is a next message, and the receiver's window lets it be begun.
 func (l *outLane) mayBegin(window int) bool {
-	return l.waiting.len() > 0 && l.next-l.floor < windowMessages && l.started+l.waiting.first().total <= window
+	return l.waiting.len() > 0 && l.begun.len() < windowMessages && l.started+l.waiting.first().total <= window
 }
 
 // take returns the next fragment to send in so much room, and counts it as sent.
@@ -137,29 +133,20 @@ func (l *outLane) take(room int, window int) (fragment, bool) {
 		return fragment{}, false
 	}
 	if begins {
-		l.enter(l.waiting.pop())
+		l.begun.push(l.waiting.pop())
+		l.started += m.total
 	}
-	f := fragment{l.next - 1, m.sent, cells, false}
+	f := fragment{l.begun.tail - 1, m.sent, cells, false}
 	m.sent += cells
 	return f, true
 }
 
-// enter gives a message that is begun its id.
-func (l *outLane) enter(m *outMessage) {
-	if l.next-l.floor == uint64(len(l.ring)) {
-		l.ring = grow(l.ring, l.floor, 16)
-	}
-	l.ring[l.next&uint64(len(l.ring)-1)] = m
-	l.next++
-	l.started += m.total
-}
-
 func (l *outLane) takeLost(room int) (fragment, bool) {
-	m := l.at(l.lostFrom)
+	m := l.begun.at(l.lostFrom)
 	for m == nil || m.lost == 0 {
 		l.lostFrom++
-		assert.That(l.lostFrom < l.next, "a lane with lost cells has a message with lost cells")
-		m = l.at(l.lostFrom)
+		assert.That(l.lostFrom < l.begun.tail, "a lane with lost cells has a message with lost cells")
+		m = l.begun.at(l.lostFrom)
 	}
 	lost := m.lostCells()
 	cell := lost.next(m.lostFrom)
@@ -228,21 +215,20 @@ func (l *outLane) onAcked(r *ref) *outMessage {
 
 // find returns the message with an id, or nil if it is no longer there.
 func (l *outLane) find(id uint64) *outMessage {
-	if id < l.floor || id >= l.next {
+	if id < l.begun.head || id >= l.begun.tail {
 		return nil
 	}
-	return l.at(id)
+	return l.begun.at(id)
 }
 
 func (l *outLane) remove(id uint64) {
-	m := l.at(id)
-	l.ring[id&uint64(len(l.ring)-1)] = nil
+	m := l.begun.clear(id)
 	l.bytes -= cap(m.buffer)
 	l.started -= m.total
-	for l.floor < l.next && l.at(l.floor) == nil {
-		l.floor++
+	for l.begun.len() > 0 && l.begun.first() == nil {
+		l.begun.pop()
 	}
-	l.lostFrom = max(l.lostFrom, l.floor)
+	l.lostFrom = max(l.lostFrom, l.begun.head)
 }
 
 // giveUp takes the next message to begin with out of the lane, and returns it, if it is too late for
@@ -258,12 +244,10 @@ func (l *outLane) giveUp(now time.Duration) *outMessage {
 
 // rewind has all messages wait again, as if nothing of them had been sent. None is acknowledged.
 func (l *outLane) rewind() {
-	for l.next > l.floor {
-		l.next--
-		m := l.at(l.next)
+	for l.begun.len() > 0 {
+		m := l.begun.popLast()
 		m.rewind()
 		l.waiting.pushFirst(m)
-		l.ring[l.next&uint64(len(l.ring)-1)] = nil
 	}
 }
 
@@ -323,10 +307,9 @@ func (e *Endpoint) makeRoom(p *peer, l *outLane, size int) bool {
 
 // dropLane empties a lane, whatever became of its messages.
 func (e *Endpoint) dropLane(l *outLane) {
-	for ; l.floor < l.next; l.floor++ {
-		if m := l.at(l.floor); m != nil {
+	for l.begun.len() > 0 {
+		if m := l.begun.pop(); m != nil {
 			e.freeMessage(m)
-			l.ring[l.floor&uint64(len(l.ring)-1)] = nil
 		}
 	}
 	for l.waiting.len() > 0 {

@@ -219,7 +219,7 @@ func (e *Endpoint) packLane(p *peer, lane Lane, b []byte) []byte {
 		if !ok {
 			return b
 		}
-		m := l.at(f.id)
+		m := l.begun.at(f.id)
 		if !m.single {
 			p.session.path.want(e.now)
 		}

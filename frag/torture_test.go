@@ -149,24 +149,24 @@ func (e *Endpoint) checkLanes(t *testing.T) {
 		for i := range p.out {
 			l := &p.out[i]
 			bytes, started, lost := 0, 0, 0
-			for id := l.floor; id < l.next; id++ {
-				m := l.at(id)
+			for id := l.begun.head; id < l.begun.tail; id++ {
+				m := l.begun.at(id)
 				if m == nil {
 					continue
 				}
 				bytes, started, lost = bytes+cap(m.buffer), started+m.total, lost+m.lost
-				if m.sent == 0 || id+1 < l.next && m.sent < m.cells || m.lost > 0 && id < l.lostFrom {
-					t.Fatalf("%v: message %d of %d … %d, lost from %d: %+v", e.self, id, l.floor, l.next, l.lostFrom, m)
+				if m.sent == 0 || id+1 < l.begun.tail && m.sent < m.cells || m.lost > 0 && id < l.lostFrom {
+					t.Fatalf("%v: message %d of %d … %d, lost from %d: %+v", e.self, id, l.begun.head, l.begun.tail, l.lostFrom, m)
 				}
 			}
 			for j := l.waiting.head; j != l.waiting.tail; j++ {
-				m := *l.waiting.at(j)
+				m := l.waiting.at(j)
 				bytes += cap(m.buffer)
 				if m.sent > 0 || m.acked > 0 || m.lost > 0 {
 					t.Fatalf("%v: a message that waits was sent: %+v", e.self, m)
 				}
 			}
-			if p.session.active && (started != l.started || lost != l.lost) || bytes != l.bytes || l.next-l.floor > windowMessages {
+			if p.session.active && (started != l.started || lost != l.lost) || bytes != l.bytes || l.begun.len() > windowMessages {
 				t.Fatalf("%v: lane %d has %d bytes, %d of them started, %d cells lost: %+v", e.self, i, bytes, started, lost, l)
 			}
 			queued += bytes
