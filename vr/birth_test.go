@@ -70,6 +70,18 @@ func (g *group) hold(id wire.Peer) {
 	}
 }
 
+// bring has the operator bring the state to all, of which these hold it soon.
+func (g *group) bring(c *Checkpoint, holders ...wire.Peer) wire.Base {
+	g.t.Helper()
+	base := wire.Base{Op: c.Op, Chain: c.Chain, Root: wire.Digest{7}}
+	g.operator.Bring(g.now, base)
+	g.run(20 * time.Millisecond)
+	for _, id := range holders {
+		g.hold(id)
+	}
+	return base
+}
+
 func (g *group) wantStatus(want wire.Status, ids ...wire.Peer) {
 	g.t.Helper()
 	for _, id := range ids {
@@ -150,11 +162,7 @@ func TestGroupBeginsWithAState(t *testing.T) {
 // What was begun and not brought to its end hinders nobody.
 func TestHeldStateIsGivenUp(t *testing.T) {
 	g, c, _ := lost(t, 2)
-	base := wire.Base{Op: c.Op, Chain: c.Chain, Root: wire.Digest{7}}
-	g.operator.Bring(g.now, base)
-	g.run(20 * time.Millisecond)
-	g.hold(1)
-	g.hold(2)
+	base := g.bring(c, 1, 2)
 
 	t.Run("for another", func(t *testing.T) {
 		other := wire.Base{Op: c.Op + 1, Chain: c.Chain, Root: wire.Digest{8}}
@@ -209,12 +217,7 @@ func TestHeldStateIsGivenUp(t *testing.T) {
 // then it says that it has no memory, and asks nobody for one.
 func TestSlowMemberOfANewGroup(t *testing.T) {
 	g, c, b := lost(t, 3)
-	base := wire.Base{Op: c.Op, Chain: c.Chain, Root: wire.Digest{7}}
-	g.operator.Bring(g.now, base)
-	g.run(20 * time.Millisecond)
-	for _, id := range g.ids {
-		g.hold(id)
-	}
+	base := g.bring(c, g.ids...)
 	g.run(200 * time.Millisecond)
 	g.operator.Form(g.now, wire.ClusterID{2}, base)
 	g.run(20 * time.Millisecond)
@@ -251,12 +254,7 @@ func TestSlowMemberOfANewGroup(t *testing.T) {
 // A member that could not read the state says so, and if it is started again it gets it from the others.
 func TestUnreadState(t *testing.T) {
 	g, c, b := lost(t, 3)
-	base := wire.Base{Op: c.Op, Chain: c.Chain, Root: wire.Digest{7}}
-	g.operator.Bring(g.now, base)
-	g.run(20 * time.Millisecond)
-	for _, id := range g.ids {
-		g.hold(id)
-	}
+	base := g.bring(c, g.ids...)
 	var out Effects
 	if g.replicas[1].Lose(&out); len(out.Events) != 0 {
 		t.Errorf("it is no member yet, and says %v", out.Events)
