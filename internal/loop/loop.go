@@ -81,8 +81,9 @@ type event struct {
 	pause    *Pause
 }
 
-// newLoop runs host, whose replica has that machine, on conn, which the loop closes in the end. observe, if not nil, is called with
-// every event but EventCommitted, one at a time, by a goroutine that may take its time.
+// newLoop runs host, whose replica has that machine, on conn, which the loop closes in the end. observe,
+// if not nil, is called with every event but EventCommitted, one at a time, by a goroutine that may take
+// its time.
 func newLoop(conn *udp.Conn, host *stack.Host, machine *timed, files *spools, observe func(event)) *Loop {
 	l := &Loop{
 		conn: conn, host: host, machine: machine, spools: files, born: time.Now(),
