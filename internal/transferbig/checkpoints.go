@@ -42,7 +42,7 @@ const (
 // measureCheckpoints has the replicas take many checkpoints of a state that is large and a client-table that
 // is full.
 func measureCheckpoints(ctx context.Context, o *options, r *report) error {
-	g, err := startGroup(ctx, 3, checkpointsLog, o)
+	g, err := startGroup(ctx, 3, checkpointsLog, levelDebug, o)
 	if err != nil {
 		return err
 	}
@@ -172,9 +172,9 @@ func (j *journal) checkpoints(mark int) map[uint64][]span {
 
 // took counts how long spans are.
 func took(spans []span) *hdrhistogram.Histogram {
-	h := hdrhistogram.New(1, int64(latencyMax), 3)
+	h := newLatencies()
 	for _, s := range spans {
-		_ = h.RecordValue(int64(min(s.took, latencyMax))) // it is within bounds
+		record(h, s.took)
 	}
 	return h
 }

@@ -26,6 +26,7 @@ type group struct {
 	vrnode    string
 	peers     map[uint64]string
 	log       size   // of each replica
+	level     string // of what they write of what happens
 	spools    string // a directory
 	processes map[uint64]*exec.Cmd
 	journal   *journal
@@ -43,10 +44,14 @@ const (
 // logFor returns how much of the log replicas keep, so that a state of that size has outgrown it.
 func logFor(state size) size { return min(max(state/logShare, logLeast), logMost) }
 
+// What replicas may write of what happens. The latter has checkpoints, and whatever a message was ignored
+// for: it is for who wants to know.
+const levelInfo, levelDebug = "info", "debug"
+
 // startGroup starts and forms a group of n replicas, each with so much log.
-func startGroup(ctx context.Context, n int, log size, o *options) (g *group, err error) {
+func startGroup(ctx context.Context, n int, log size, level string, o *options) (g *group, err error) {
 	g = &group{
-		vrnode: o.vrnode, log: log, keys: uint64(o.size) / valueBytes,
+		vrnode: o.vrnode, log: log, level: level, keys: uint64(o.size) / valueBytes,
 		processes: make(map[uint64]*exec.Cmd), journal: newJournal(o.talk),
 	}
 	defer func() {
@@ -81,7 +86,7 @@ func (g *group) start(ctx context.Context, id uint64) error {
 		peers = append(peers, fmt.Sprintf("%d=%s", id, address))
 	}
 	cmd := exec.CommandContext(ctx, g.vrnode, "serve", "--id", strconv.FormatUint(id, 10), "--peers", strings.Join(peers, ","),
-		"--machine", "kv", "--log-memory", g.log.String(), "--spool", g.spools, "--log-format", "json", "--log-level", "debug")
+		"--machine", "kv", "--log-memory", g.log.String(), "--spool", g.spools, "--log-format", "json", "--log-level", g.level)
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 // and the replica itself when three quarters are. It takes a group of five: with one replica dead and
 // another without memory, three would have no quorum.
 func measureKilled(ctx context.Context, o *options, r *report) error {
-	g, err := startGroup(ctx, 5, logFor(o.size), o)
+	g, err := startGroup(ctx, 5, logFor(o.size), levelInfo, o)
 	if err != nil {
 		return err
 	}

@@ -96,6 +96,13 @@ type Latencies struct {
 // latencyMax is counted for a commit that took longer.
 const latencyMax = time.Minute
 
+// newLatencies returns a histogram of them, and record counts one in it.
+func newLatencies() *hdrhistogram.Histogram { return hdrhistogram.New(1, int64(latencyMax), 3) }
+
+func record(h *hdrhistogram.Histogram, took time.Duration) {
+	_ = h.RecordValue(int64(min(took, latencyMax))) // it is within bounds
+}
+
 // A load is operations that go on until it is ended: each worker has one under way at a time, and rests
 // between them.
 type load struct {
@@ -114,7 +121,7 @@ func (g *group) startLoad(ctx context.Context, workers int, rest time.Duration) 
 
 // startLoadSeen does that and calls seen with each operation, one at a time.
 func (g *group) startLoadSeen(ctx context.Context, workers int, rest time.Duration, seen func(span)) *load {
-	l := &load{began: time.Now(), took: hdrhistogram.New(1, int64(latencyMax), 3)}
+	l := &load{began: time.Now(), took: newLatencies()}
 	for w := range uint64(workers) {
 		l.workers.Go(func() {
 			random := rand.New(rand.NewPCG(2, w))
@@ -125,7 +132,7 @@ func (g *group) startLoadSeen(ctx context.Context, workers int, rest time.Durati
 				s := span{began: began, took: time.Since(began)}
 				l.mu.Lock()
 				seen(s)
-				_ = l.took.RecordValue(int64(min(s.took, latencyMax))) // it is within bounds
+				record(l.took, s.took)
 				if l.err == nil {
 					l.err = err
 				}

@@ -23,7 +23,7 @@ func measureLost(ctx context.Context, o *options, r *report) error {
 	if err != nil {
 		return err
 	}
-	g, err := startGroup(ctx, 3, logFor(o.size), o)
+	g, err := startGroup(ctx, 3, logFor(o.size), levelInfo, o)
 	if err != nil {
 		return err
 	}

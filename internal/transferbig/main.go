@@ -67,6 +67,15 @@ type measurement struct {
 
 var runs = []measurement{{"lost", measureLost}, {"killed", measureKilled}, {"stopped", measureStopped}, {"checkpoints", measureCheckpoints}}
 
+// names returns what all of them are called, as the flag takes it.
+func names() string {
+	var all []string
+	for _, r := range runs {
+		all = append(all, r.name)
+	}
+	return strings.Join(all, ",")
+}
+
 // errMissed says that a goal was not reached.
 var errMissed = errors.New("a goal was missed")
 
@@ -74,7 +83,7 @@ func main() {
 	o := options{size: 256 << 20}
 	flag.StringVar(&o.vrnode, "vrnode", "bin/vrnode", "the program to measure")
 	flag.Var(&o.size, "size", "the bytes of all values")
-	flag.StringVar(&o.runs, "runs", "lost,killed,stopped,checkpoints", "what to measure: a replica has lost its memory; both ends of a transfer are killed; a replica is stopped under full load; frequent checkpoints")
+	flag.StringVar(&o.runs, "runs", names(), "what to measure: a replica has lost its memory; both ends of a transfer are killed; a replica is stopped under full load; frequent checkpoints")
 	flag.DurationVar(&o.idle, "idle", 10*time.Second, "how long to look at commits that nothing disturbs")
 	flag.DurationVar(&o.stopped, "stopped", time.Minute, "how long the replica is stopped")
 	flag.StringVar(&o.output, "o", "table", "how to print the result: table or json")
@@ -93,15 +102,15 @@ func run(ctx context.Context, o *options) error {
 	if o.output != "table" && o.output != "json" {
 		return fmt.Errorf("-o %s: want table or json", o.output)
 	}
-	names := strings.Split(o.runs, ",")
-	for _, name := range names {
+	chosen := strings.Split(o.runs, ",")
+	for _, name := range chosen {
 		if !slices.ContainsFunc(runs, func(r measurement) bool { return r.name == name }) {
-			return fmt.Errorf("-runs: %q is none of lost, killed, stopped, checkpoints", name)
+			return fmt.Errorf("-runs: %q is none of %s", name, names())
 		}
 	}
 	r := &report{Size: int64(o.size)}
 	for _, one := range runs {
-		if !slices.Contains(names, one.name) {
+		if !slices.Contains(chosen, one.name) {
 			continue
 		}
 		if err := one.measure(ctx, o, r); err != nil {
