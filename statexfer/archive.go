@@ -6,8 +6,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/cespare/xxhash/v2"
-
 	"vrnode/wire"
 )
 
@@ -89,7 +87,7 @@ func (a *archive) write(state io.WriterTo) error {
 		if a.total += uint64(len(b)); a.total > StateMax {
 			return errTooLong
 		}
-		c := wire.Chunk{Digest: digestOf(b), Sum: xxhash.Sum64(b), Length: uint32(len(b))}
+		c := chunkOf(b)
 		if _, there := a.index[c.Digest]; !there {
 			for int(free) < len(a.slots) && a.slots[free].Length > 0 {
 				free++

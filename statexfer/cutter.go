@@ -86,6 +86,11 @@ func (c *Cutter) endChunk(end int) {
 	c.begin, c.blocks = 0, c.blocks[:0]
 }
 
+// chunkOf returns what a manifest says of a chunk of these bytes.
+func chunkOf(b []byte) wire.Chunk {
+	return wire.Chunk{Digest: digestOf(b), Sum: xxhash.Sum64(b), Length: uint32(len(b))}
+}
+
 // digestOf returns the digest of bytes.
 func digestOf(b []byte) wire.Digest {
 	sum := sha256.Sum256(b)

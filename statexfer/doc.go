@@ -18,11 +18,12 @@
 // make two of these equal. All they gain is that a chunk has to come whole, because what was put
 // together is believed only if it has the digest of the chunk.
 //
-// A chunk has a sum as well, xxhash64 of its bytes. What came whole is compared with that and not with the
-// digest, which takes as long as it takes to store it. What a sum must tell is damage,
-// and nobody chooses that. Whose values have equal sums has gained nothing: which chunk is which, and what is
-// there already, goes by digests, and the reader gives nothing to anybody that has not the right one. A source
-// that mixes up two such chunks is not found out, but what it gave is, and all of the spool is looked at again.
+// A chunk has a sum as well, xxhash64 of its bytes. What came whole is compared with that and not with
+// the digest, which would take as long as to store it. What a sum must tell is damage, and nobody
+// chooses that. Whose values have equal sums has gained nothing: which chunk is which, and what is there
+// already, goes by digests, and the reader gives nothing to anybody that has not the right one. A source
+// that mixes up two such chunks is not found out, but what it gave is, and all of the spool is looked at
+// again.
 //
 // A [Manifest] lists the chunks of a checkpoint. Its root is the digest of all of it, the op, its
 // chain and the members included. Two sources with the same root have the same checkpoint.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 
-	"github.com/cespare/xxhash/v2"
-
 	"vrnode/internal/assert"
 	"vrnode/wire"
 )
@@ -69,13 +67,12 @@ func checkSlot(s Spool, slot uint32, b []byte) (c wire.Chunk, ok bool) {
 	if n, _ := s.ReadAt(header[:], slotAt(slot)); n < len(header) || binary.LittleEndian.Uint32(header[:]) != slotMagic {
 		return c, false
 	}
-	c.Length = binary.LittleEndian.Uint32(header[4:])
-	copy(c.Digest[:], header[8:])
-	if c.Length == 0 || c.Length > ChunkMax || readSlot(s, slot, 0, b[:c.Length]) != nil {
+	length := binary.LittleEndian.Uint32(header[4:])
+	if length == 0 || length > ChunkMax || readSlot(s, slot, 0, b[:length]) != nil {
 		return wire.Chunk{}, false
 	}
-	c.Sum = xxhash.Sum64(b[:c.Length])
-	return c, digestOf(b[:c.Length]) == c.Digest
+	c = chunkOf(b[:length])
+	return c, c.Digest == wire.Digest(header[8:])
 }
 
 // Memory is a spool without a file, for simulation. The zero value is empty.
