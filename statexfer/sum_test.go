@@ -69,7 +69,7 @@ func TestEqualBlocks(t *testing.T) {
 	if err := writeSlot(spool, 0, wire.Chunk{Length: block}, old); err != nil {
 		t.Fatal(err)
 	}
-	wanted := wire.Chunk{Digest: digestOf(chunk), Sum: xxhash.Sum64(chunk), Length: uint32(len(chunk))}
+	wanted := chunkOf(chunk)
 	j := &storeJob{spool: spool, slot: 1, chunk: wanted, buffer: append([]byte{}, chunk...), copies: []copied{{length: block}}}
 	j.Run()
 	if !j.wrong || j.err != nil {
