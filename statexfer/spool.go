@@ -21,37 +21,49 @@ type Spool interface {
 	Close() error
 }
 
-// Chunks lie in slots of equal size, each behind a header that tells what it is. So a chunk that is
-// not wanted any more makes room for any other, and a process that finds the spool of its last run
-// knows what is in it. What it says of itself is believed only after it has been hashed again.
+// Chunks lie in slots of equal size, and what is in each is said at the beginning of the group of slots that
+// it belongs to. So a chunk that is not wanted any more makes room for any other, and a process that finds
+// the spool of its last run knows what is in it. What is said of a slot is believed only after the slot has
+// been hashed again. Chunks begin where pages of the file do: a kernel has half the work with them.
 //
-//	magic u32, length u32, digest, the bytes of the chunk
+//	group  heads, of groupSlots slots, in what would be a slot itself; these slots
+//	head   magic u32, length u32, digest
 const (
-	slotSize   = ChunkMax + 4<<10
-	slotHeader = 4 + 4 + len(wire.Digest{})
-	slotMagic  = 0x31_6c_70_73 // "spl1"
+	slotSize   = ChunkMax
+	headSize   = 4 + 4 + len(wire.Digest{})
+	groupSlots = uint32(slotSize / headSize)
+	slotMagic  = 0x32_6c_70_73 // "spl2"
 )
 
 var errSpool = errors.New("statexfer: the spool does not hold what was written to it")
 
-func slotAt(slot uint32) int64 { return int64(slot) * slotSize }
+// slotAt returns where a slot is, and headAt where its head.
+func slotAt(slot uint32) int64 {
+	return groupAt(slot) + int64(1+slot%groupSlots)*slotSize
+}
+
+func headAt(slot uint32) int64 {
+	return groupAt(slot) + int64(slot%groupSlots)*int64(headSize)
+}
+
+func groupAt(slot uint32) int64 { return int64(slot/groupSlots) * int64(1+groupSlots) * slotSize }
 
 // writeSlot writes a chunk. If that is interrupted, the digest tells.
 func writeSlot(s Spool, slot uint32, c wire.Chunk, b []byte) error {
-	var header [slotHeader]byte
-	binary.LittleEndian.PutUint32(header[:], slotMagic)
-	binary.LittleEndian.PutUint32(header[4:], c.Length)
-	copy(header[8:], c.Digest[:])
-	if _, err := s.WriteAt(b, slotAt(slot)+int64(slotHeader)); err != nil {
+	if _, err := s.WriteAt(b, slotAt(slot)); err != nil {
 		return err
 	}
-	_, err := s.WriteAt(header[:], slotAt(slot))
+	var head [headSize]byte
+	binary.LittleEndian.PutUint32(head[:], slotMagic)
+	binary.LittleEndian.PutUint32(head[4:], c.Length)
+	copy(head[8:], c.Digest[:])
+	_, err := s.WriteAt(head[:], headAt(slot))
 	return err
 }
 
 // readSlot reads len(b) bytes of the chunk in a slot.
 func readSlot(s Spool, slot uint32, offset int, b []byte) error {
-	n, err := s.ReadAt(b, slotAt(slot)+int64(slotHeader+offset))
+	n, err := s.ReadAt(b, slotAt(slot)+int64(offset))
 	if n == len(b) {
 		return nil
 	}
@@ -61,23 +73,23 @@ func readSlot(s Spool, slot uint32, offset int, b []byte) error {
 	return err
 }
 
-// checkSlot reads the chunk that a slot says it has, and tells whether it is that.
+// checkSlot reads the chunk that a slot is said to have, and tells whether it is that.
 func checkSlot(s Spool, slot uint32, b []byte) (c wire.Chunk, ok bool) {
-	var header [slotHeader]byte
-	if n, _ := s.ReadAt(header[:], slotAt(slot)); n < len(header) || binary.LittleEndian.Uint32(header[:]) != slotMagic {
+	var head [headSize]byte
+	if n, _ := s.ReadAt(head[:], headAt(slot)); n < len(head) || binary.LittleEndian.Uint32(head[:]) != slotMagic {
 		return c, false
 	}
-	length := binary.LittleEndian.Uint32(header[4:])
+	length := binary.LittleEndian.Uint32(head[4:])
 	if length == 0 || length > ChunkMax || readSlot(s, slot, 0, b[:length]) != nil {
 		return wire.Chunk{}, false
 	}
 	c = chunkOf(b[:length])
-	return c, c.Digest == wire.Digest(header[8:])
+	return c, c.Digest == wire.Digest(head[8:])
 }
 
 // Memory is a spool without a file, for simulation. The zero value is empty.
 type Memory struct {
-	slots  [][]byte
+	slots  [][]byte // and heads, in the order of the file
 	closed bool
 }
 
@@ -109,13 +121,13 @@ func (m *Memory) WriteAt(b []byte, at int64) (int, error) {
 	return copy(m.slots[slot][offset:], b), nil
 }
 
-// Size returns the end of the last slot that was written to.
+// Size returns where the last byte is that was written.
 func (m *Memory) Size() (int64, error) {
 	if len(m.slots) == 0 {
 		return 0, nil
 	}
 	last := len(m.slots) - 1
-	return slotAt(uint32(last)) + int64(len(m.slots[last])), nil
+	return int64(last)*slotSize + int64(len(m.slots[last])), nil
 }
 
 // Close drops what was written.

@@ -152,8 +152,8 @@ func TestTargetRestarts(t *testing.T) {
 	w.until(time.Minute, "at 75 %", func() bool { return n.Progress(w.now).Percent() >= 75 })
 	before := n.Progress(w.now)
 	n.crash()
-	n.disk.slots[3][slotHeader+100] ^= 1
-	n.disk.slots[5] = n.disk.slots[5][:slotHeader+10]
+	n.disk.slots[4][100] ^= 1
+	n.disk.slots[6] = n.disk.slots[6][:10]
 	w.run(3 * time.Second)
 	n.start()
 	w.need(3, 10, nil, 1, 2)
@@ -425,7 +425,7 @@ func TestSpoolRots(t *testing.T) {
 	w.offer(10, state, 1)
 	n := w.need(2, 10, nil, 1)
 	w.until(time.Minute, "whole", func() bool { return n.has(EventWhole) })
-	n.disk.slots[2][slotHeader+9] ^= 1
+	n.disk.slots[3][9] ^= 1
 	w.mustRestore(n, 10, state)
 	if n.count(EventFailed) != 1 || n.count(EventWhole) != 2 {
 		t.Errorf("%v", n.events)

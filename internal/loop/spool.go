@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"vrnode/internal/stack"
 	"vrnode/wire"
@@ -25,9 +26,17 @@ type spools struct {
 // next run finds.
 type spool struct {
 	*os.File
-	of   *spools
-	path string // "" if it has no name any more
+	of       *spools
+	path     string       // "" if it has no name any more
+	reserved atomic.Int64 // bytes from the beginning
 }
+
+const (
+	// reserveFirst is for how much of a file room on the disk is reserved at first, ahead of what is written.
+	// Then it is as much again as there is already, up to reserveMost.
+	reserveFirst = 1 << 20
+	reserveMost  = 64 << 20
+)
 
 // source opens an empty file.
 func (s *spools) source() (stack.Spool, error) {
@@ -59,7 +68,7 @@ func (s *spools) target(group wire.ClusterID) (stack.Spool, error) {
 func (s *spools) opened(f *os.File, path string) (stack.Spool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := &spool{f, s, path}
+	x := &spool{File: f, of: s, path: path}
 	if s.closed {
 		x.abandon()
 		return nil, ErrClosed
@@ -88,6 +97,18 @@ func (x *spool) abandon() {
 	if x.path != "" && x.of.dir == "" {
 		_ = os.Remove(x.path)
 	}
+}
+
+// WriteAt is io.WriterAt. It is cheaper where room is reserved, because the kernel then looks for a place on
+// the disk for all of it at once, and not for each page. Where none can be reserved, the write itself shows
+// whether there is any.
+func (x *spool) WriteAt(b []byte, at int64) (int, error) {
+	if from, end := x.reserved.Load(), at+int64(len(b)); end > from {
+		to := max(end, from+min(max(from, reserveFirst), reserveMost))
+		reserve(x.File, from, to-from)
+		x.reserved.Store(to)
+	}
+	return x.File.WriteAt(b, at)
 }
 
 // Size returns how long the file is.
