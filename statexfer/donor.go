@@ -26,6 +26,8 @@ type donor struct {
 	// flight counts the chunks that are asked of it, of window that may be. usual is how long it
 	// takes to answer, heard when it did last.
 	flight, window int
+	// asking: as many chunks are being asked of it as may be; see mayBeAsked.
+	asking bool
 	usual          time.Duration
 	heard          time.Duration
 	// penalty is how long it is left alone when it sends something wrong again.
@@ -297,4 +299,17 @@ func (d *donor) answered(now time.Duration, f *fetch) {
 	} else {
 		d.window = max(d.window-1, 1)
 	}
+}
+
+// mayBeAsked tells whether a chunk more is to be asked for. When half of what may be under way has come, as
+// much is asked for at once: so all that it goes through at both ends is woken for several chunks, and the
+// source has the other half to send meanwhile.
+func (d *donor) mayBeAsked() bool {
+	switch {
+	case d.flight <= d.window/2:
+		d.asking = true
+	case d.flight >= d.window:
+		d.asking = false
+	}
+	return d.asking && d.flight < d.window
 }

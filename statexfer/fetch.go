@@ -38,7 +38,7 @@ func (t *Target) fetch(now time.Duration, out *Effects) {
 	for again := len(t.writes) < fetchesMax; again; {
 		again = false
 		for _, d := range t.donors {
-			if !d.has || d.until > now || d.flight >= d.window || len(t.fetches) == fetchesMax {
+			if !d.has || d.until > now || !d.mayBeAsked() || len(t.fetches) == fetchesMax {
 				continue
 			}
 			next, ok := t.next()
