@@ -28,8 +28,8 @@ type donor struct {
 	flight, window int
 	// asking: as many chunks are being asked of it as may be; see mayBeAsked.
 	asking bool
-	usual          time.Duration
-	heard          time.Duration
+	usual  time.Duration
+	heard  time.Duration
 	// penalty is how long it is left alone when it sends something wrong again.
 	penalty time.Duration
 }

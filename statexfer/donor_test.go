@@ -1,6 +1,9 @@
 package statexfer
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // TestAskedInHalves: a source is asked for as much as it may be, and then for nothing until half of that has
 // come, however little it may be.
@@ -32,7 +35,7 @@ func TestAskedInHalves(t *testing.T) {
 				}
 			}
 		}
-		if len(asked) != len(want) {
+		if !slices.Equal(asked, want) {
 			t.Errorf("of %d it was asked at %v, not %v", window, asked, want)
 		}
 	}

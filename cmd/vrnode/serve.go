@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -59,6 +60,7 @@ What happens is logged to standard error.`,
 				return usage("--log-memory %v is less than a log needs, which is %v", &memory, &least)
 			}
 			s := server{id: id, group: &group, memory: memory.get(), spool: spool, spin: spin.get(), talk: cmd.ErrOrStderr(), log: newLogger(cmd.ErrOrStderr(), &logs, &level)}
+			makeRoom()
 			return s.run(cmd.Context(), service.get().new())
 		},
 	}
@@ -73,6 +75,15 @@ What happens is logged to standard error.`,
 	spin.addTo(cmd, "spin", 0, "how long to look for messages before sleeping, such as 50µs: faster, and takes most of a CPU under load")
 	cmd.Flags().StringVar(&spool, "spool", "", "a directory for states on their way; with one of its own, a replica that is started again keeps what it has fetched")
 	return cmd
+}
+
+// makeRoom has the runtime use a processor more than there are. The protocol has a thread of its own, which is
+// in the kernel between any two messages; when it comes back and the runtime has given all its processors to
+// what computes for long, it waits up to 10 ms for one. The kernel shares them out better.
+func makeRoom() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
 }
 
 func checkServe(id uint64, group *access) error {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"runtime"
 	"time"
 	"unsafe"
 
@@ -47,9 +46,6 @@ type Conn struct {
 	spin time.Duration
 	bulk bulk
 }
-
-// OwnThread binds the calling goroutine to its thread.
-func OwnThread() { runtime.LockOSThread() }
 
 // Listen opens a socket at addr; port 0 lets the kernel choose. The IPv6 wildcard address serves
 // IPv4 too.

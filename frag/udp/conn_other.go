@@ -48,6 +48,9 @@ type batch struct {
 // OwnThread does nothing here: package net wakes goroutines, not threads.
 func OwnThread() {}
 
+// PatientThread does nothing here.
+func PatientThread() {}
+
 // Listen opens a socket at addr; port 0 lets the kernel choose. The IPv6 wildcard address serves
 // IPv4 too.
 func Listen(addr netip.AddrPort) (*Conn, error) {

@@ -3,6 +3,7 @@ package loop
 import (
 	"io"
 
+	"vrnode/frag/udp"
 	"vrnode/internal/memory"
 	"vrnode/wire"
 )
@@ -33,6 +34,7 @@ func readAhead(from io.Reader, bytes uint64) io.ReadCloser {
 		a.free <- make([]byte, aheadBytes)
 	}
 	go func() {
+		udp.PatientThread()
 		defer close(a.full)
 		for b := range a.free {
 			n, err := from.Read(b)

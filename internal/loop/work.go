@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"vrnode/frag/udp"
 	"vrnode/internal/assert"
 	"vrnode/internal/stack"
 )
@@ -9,13 +10,16 @@ import (
 const jobsMax = 1024
 
 // workers run the jobs of a host, so that its goroutine never waits for a file: one of them those that
-// go through a whole state, the other those behind which somebody waits.
+// go through a whole state, which let all else go first, the other those behind which somebody waits.
 type workers struct{ long, short chan stack.Job }
 
 func (l *Loop) startWorkers() {
 	l.workers = workers{make(chan stack.Job, jobsMax), make(chan stack.Job, jobsMax)}
 	for _, jobs := range [...]chan stack.Job{l.workers.long, l.workers.short} {
 		l.helpers.Go(func() {
+			if jobs == l.workers.long {
+				udp.PatientThread()
+			}
 			for j := range jobs {
 				ran := run(j, jobs)
 				done := func() {
