@@ -243,7 +243,7 @@ func (r *Replica) flush(now time.Duration, out *Effects) {
 		m := r.prepare(first, out)
 		h := r.header()
 		for i, id := range r.cfg.Replicas {
-			if id != r.cfg.Self && r.primary.match[i]+2*windowOps >= first && !r.peers[i].recovering {
+			if id != r.cfg.Self && r.primary.match[i]+2*windowOps >= first && !r.peers[i].recovering && !r.isFar(i) {
 				out.send(h, id, m)
 			}
 		}

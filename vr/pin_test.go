@@ -122,3 +122,49 @@ func TestTailIsThePrimarys(t *testing.T) {
 		t.Error("the log goes back far enough, and the state is not wanted")
 	}
 }
+
+// A replica that asks for the log from far back gets no Prepares meanwhile, which it could not keep, and all
+// the sooner catches up; near the end it gets them again.
+func TestFarReplicaGetsNoPrepares(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	far := g.replicas[3]
+	g.replicas[3] = nil // hears nothing
+	for range earlyBytes / wire.CommandMax {
+		if _, ok := g.client.Submit(g.now, make([]byte, wire.CommandMax)); !ok {
+			t.Fatal("the window is full")
+		}
+		g.run(3 * time.Millisecond)
+	}
+	primary := g.replicas[1]
+	// prepares asks for the log from one op on, and tells whether the next op is sent as well.
+	prepares := func(from wire.OpNumber) (sent bool) {
+		if why := g.tell(1, far.header(), &wire.GetLog{From: from, To: from}); why != 0 {
+			t.Fatal(why)
+		}
+		g.submit(1)
+		var asked, out Effects
+		g.client.Tick(g.now, &asked)
+		g.take(&asked)
+		g.deliver(g.queue[0])
+		g.queue = nil
+		primary.Tick(g.now, &out)
+		for _, e := range out.Messages {
+			if m, ok := e.Message.(*wire.Prepare); ok && e.To == 3 {
+				sent = m.First == primary.log.head
+			}
+		}
+		g.take(&out)
+		g.run(3 * time.Millisecond)
+		return sent
+	}
+	if prepares(far.log.head + 1) {
+		t.Error("sends what cannot be kept")
+	}
+	if !prepares(primary.log.head - 5) {
+		t.Error("sends nothing to one who is near")
+	}
+	g.replicas[3] = far
+	g.run(200 * time.Millisecond)
+	g.wantApplied(len(g.results))
+}

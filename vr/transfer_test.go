@@ -68,3 +68,26 @@ func TestRecoveryOverASlowLink(t *testing.T) {
 		t.Errorf("%d bytes in %v, for a log of %d", sent, g.now-began, size)
 	}
 }
+
+// A backup that fills a gap goes on to what is committed meanwhile, without being told by a Prepare.
+func TestGapEndsAtTheCommitNumber(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	primary, r := g.replicas[1], g.replicas[3]
+	g.replicas[3] = nil
+	g.submit(3)
+	for len(g.results) < 3 {
+		g.run(time.Millisecond)
+	}
+	missing := r.log.head + 1
+	var asked, given, more Effects
+	r.askLog(g.now, missing, &asked)
+	primary.Step(g.now, &asked.Messages[0].Header, asked.Messages[0].Message, &given)
+	r.Step(g.now, &given.Messages[0].Header, given.Messages[0].Message, &more)
+	for _, e := range more.Messages {
+		if m, ok := e.Message.(*wire.GetLog); ok && m.From == missing+1 && m.To == primary.commit {
+			return
+		}
+	}
+	t.Errorf("asks for nothing more: %v", more.Messages)
+}
