@@ -91,6 +91,20 @@ func TestNormalCaseDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// To give a part of the log takes no new memory: it is much, and who asks for it asks again and again.
+func TestGivingTheLogDoesNotAllocate(t *testing.T) {
+	c := newCircuit()
+	c.commit(SessionWindow)
+	h := c.replicas[1].header()
+	m := &wire.GetLog{From: 1, To: c.replicas[0].log.head}
+	if n := testing.AllocsPerRun(100, func() {
+		c.out[0].Reset()
+		c.replicas[0].Step(c.now, &h, m, &c.out[0])
+	}); n > 0 || len(c.out[0].Messages) != 1 {
+		t.Errorf("giving %d times allocates %v times, budget 0", len(c.out[0].Messages), n)
+	}
+}
+
 // BenchmarkStepCommit is one op through the client, the primary and two backups.
 func BenchmarkStepCommit(b *testing.B) {
 	for _, batch := range []int{1, 64, 1024} {

@@ -21,6 +21,7 @@ type Effects struct {
 	commitAcks slab.Of[wire.CommitAck]
 	requests   slab.Of[wire.Request]
 	replies    slab.Of[wire.Reply]
+	logs       slab.Of[wire.Log]
 }
 
 // A Result is the end of one request of a Client.
@@ -39,6 +40,7 @@ func (e *Effects) Reset() {
 	e.commitAcks.Reset()
 	e.requests.Reset()
 	e.replies.Reset()
+	e.logs.Reset()
 }
 
 func (e *Effects) event(v Event) { e.Events = append(e.Events, v) }

@@ -134,7 +134,8 @@ func (r *Replica) onGetLog(now time.Duration, h *wire.Header, m *wire.GetLog, ou
 	if h.View == r.view && m.LastNormal == r.lastNormal {
 		last = r.log.head
 	}
-	answer := &wire.Log{LastNormal: r.lastNormal, First: m.From, Commit: r.commit}
+	answer := out.logs.Take()
+	*answer = wire.Log{LastNormal: r.lastNormal, First: m.From, Commit: r.commit, Entries: answer.Entries.Reset()}
 	last = min(last, m.To)
 	if m.From <= r.log.base {
 		answer.First, last = r.log.base+1, 0
