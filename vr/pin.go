@@ -49,14 +49,15 @@ func (r *Replica) isPinned() bool {
 
 // isFar tells whether a replica asks for ops of the log, and for so early ones that it could not keep the
 // Prepares that come meanwhile: it would ask for their ops as well, and have twice the work of the others,
-// to whom it is to catch up. By how many bytes it is behind is estimated.
+// to whom it is to catch up. By how many bytes it is behind is estimated. Who has all that is committed is never
+// far: what is not may wait for it.
 func (r *Replica) isFar(seat int) bool {
 	p := &r.pins[seat]
-	if p.until == 0 || r.log.head == r.log.base {
+	has := max(p.after, r.primary.match[seat])
+	if p.until == 0 || has >= r.commit || r.log.head == r.log.base {
 		return false
 	}
-	behind := r.log.head - min(max(p.after, r.primary.match[seat]), r.log.head)
-	return uint64(behind)*uint64(r.log.bytes)/uint64(r.log.head-r.log.base) > earlyBytes/2
+	return uint64(r.log.head-has)*uint64(r.log.bytes)/uint64(r.log.head-r.log.base) > earlyBytes/2
 }
 
 // unpin ends the pins of those who have not been heard for long.

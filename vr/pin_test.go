@@ -168,3 +168,36 @@ func TestFarReplicaGetsNoPrepares(t *testing.T) {
 	g.run(200 * time.Millisecond)
 	g.wantApplied(len(g.results))
 }
+
+// A replica that has all that is committed gets Prepares, however long the ops before them were: it may be
+// the one that all others wait for.
+func TestNeededReplicaIsNotFar(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	for range earlyBytes / wire.CommandMax {
+		if _, ok := g.client.Submit(g.now, make([]byte, wire.CommandMax)); !ok {
+			t.Fatal("the window is full")
+		}
+		g.run(3 * time.Millisecond)
+	}
+	g.replicas[2], g.replicas[3] = nil, nil
+	g.submit(2 * earlyBytes / wire.CommandMax)
+	g.run(3 * time.Millisecond)
+	primary := g.replicas[1]
+	if primary.log.head-primary.commit < earlyBytes/wire.CommandMax {
+		t.Fatalf("%+v", primary.Status())
+	}
+	primary.pins[2] = pin{after: primary.commit, until: g.now + pinTime}
+	if primary.isFar(2) {
+		t.Error("who has all that is committed is far")
+	}
+	primary.pins[2].after = 1
+	primary.primary.match[2] = 0
+	if !primary.isFar(2) {
+		t.Error("who has next to nothing is near")
+	}
+	primary.primary.match[2] = primary.commit
+	if primary.isFar(2) {
+		t.Error("who has come near by Prepares is far")
+	}
+}
