@@ -225,7 +225,9 @@ func (r *Replica) fillGap(now time.Duration, m *wire.Log, out *Effects) Reason {
 	if !r.extend(&wire.Prepare{First: m.First, PrevChain: m.PrevChain, Commit: m.Commit, Entries: m.Entries}, out) {
 		return 0
 	}
-	r.fetch.to = max(r.fetch.to, m.Commit) // there may be no Prepares until it is near
+	if len(r.backup.early.kept) == 0 { // else they tell how far to go on
+		r.fetch.to = max(r.fetch.to, m.Commit) // there may be no Prepares until it is near
+	}
 	if r.log.head < r.fetch.to {
 		r.goOn(now, out)
 	} else {

@@ -91,3 +91,29 @@ func TestGapEndsAtTheCommitNumber(t *testing.T) {
 	}
 	t.Errorf("asks for nothing more: %v", more.Messages)
 }
+
+// A backup that fills a gap does not ask for what it keeps already: Prepares that came early.
+func TestGapEndsAtWhatIsKept(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	primary, r := g.replicas[1], g.replicas[3]
+	g.replicas[3] = nil
+	g.submit(3)
+	for len(g.results) < 3 {
+		g.run(time.Millisecond)
+	}
+	missing := r.log.head + 1
+	var early, asked, given, more Effects
+	h := primary.header()
+	r.Step(g.now, &h, primary.prepare(missing+1, &early), &asked)
+	primary.Step(g.now, &asked.Messages[0].Header, asked.Messages[0].Message, &given)
+	r.Step(g.now, &given.Messages[0].Header, given.Messages[0].Message, &more)
+	if r.log.head != primary.log.head {
+		t.Fatalf("has %d ops of %d", r.log.head, primary.log.head)
+	}
+	for _, e := range more.Messages {
+		if m, ok := e.Message.(*wire.GetLog); ok {
+			t.Errorf("asks for %d to %d, which it has kept", m.From, m.To)
+		}
+	}
+}
