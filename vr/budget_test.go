@@ -2,6 +2,7 @@ package vr
 
 import (
 	"io"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -103,6 +104,34 @@ func TestGivingTheLogDoesNotAllocate(t *testing.T) {
 	}); n > 0 || len(c.out[0].Messages) != 1 {
 		t.Errorf("giving %d times allocates %v times, budget 0", len(c.out[0].Messages), n)
 	}
+}
+
+// What many GetLogs at once have taken does not stay.
+func TestGivenLogsAreForgotten(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	for range logChunkBytes / wire.CommandMax {
+		if _, ok := g.client.Submit(g.now, make([]byte, wire.CommandMax)); !ok {
+			t.Fatal("the window is full")
+		}
+		g.run(3 * time.Millisecond)
+	}
+	primary, h, out := g.replicas[1], g.replicas[3].header(), &Effects{}
+	heap := func() int {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	before := heap()
+	for range 20 * wire.MembersMax {
+		primary.Step(g.now, &h, &wire.GetLog{LastNormal: primary.lastNormal, From: 2, To: primary.log.head}, out)
+	}
+	out.Reset()
+	if stays := heap() - before; stays > 2*wire.MembersMax*logChunkBytes {
+		t.Errorf("%d bytes stay", stays)
+	}
+	runtime.KeepAlive(out)
 }
 
 // BenchmarkStepCommit is one op through the client, the primary and two backups.

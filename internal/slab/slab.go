@@ -19,3 +19,11 @@ func (s *Of[T]) Take() *T {
 
 // Reset takes back all that was lent.
 func (s *Of[T]) Reset() { s.used = 0 }
+
+// ResetTo takes back all that was lent, and the memory that all but n values hold.
+func (s *Of[T]) ResetTo(n int) {
+	for ; s.used > n; s.used-- {
+		*s.items[s.used-1] = *new(T) // somebody may still point to it
+	}
+	s.used = 0
+}
