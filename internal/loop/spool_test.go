@@ -47,3 +47,23 @@ func TestSpoolsOfTwoGroups(t *testing.T) {
 		t.Errorf("left: %v %v", left, err)
 	}
 }
+
+// Room that is reserved is not part of a spool: who opens it next looks at all that it has.
+func TestReservedRoomHasNoLength(t *testing.T) {
+	s := &spools{dir: t.TempDir(), self: 1}
+	f, err := s.source()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []int64{10, reserveFirst + 10} {
+		if _, err := f.WriteAt(make([]byte, 10), end-10); err != nil {
+			t.Fatal(err)
+		}
+		if size, err := f.Size(); size != end || err != nil {
+			t.Errorf("%d bytes, %v, after writing up to %d", size, err, end)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+}
