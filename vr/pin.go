@@ -28,12 +28,13 @@ func (r *Replica) pinBytes() int { return r.cfg.LogBytes / 8 * 7 }
 // A pin is the wish of another replica that the ops after one stay.
 type pin struct {
 	after wire.OpNumber
+	to    wire.OpNumber // up to where it asked for them; at most after, if for none yet
 	until time.Duration // 0: there is none
 }
 
 // pin notes that a replica will want the ops from one on, or wants them now.
-func (r *Replica) pin(now time.Duration, id wire.Peer, from wire.OpNumber) {
-	r.pins[r.seat(id)] = pin{from - 1, now + pinTime}
+func (r *Replica) pin(now time.Duration, id wire.Peer, m *wire.GetLog) {
+	r.pins[r.seat(id)] = pin{m.From - 1, m.To, now + pinTime}
 }
 
 // isPinned tells whether somebody wants the oldest op of the log, and all after it. Who wants more than
@@ -49,15 +50,20 @@ func (r *Replica) isPinned() bool {
 
 // isFar tells whether a replica asks for ops of the log, and for so early ones that it could not keep the
 // Prepares that come meanwhile: it would ask for their ops as well, and have twice the work of the others,
-// to whom it is to catch up. By how many bytes it is behind is estimated. Who has all that is committed is never
-// far: what is not may wait for it.
+// to whom it is to catch up. By how many bytes it is behind is estimated. What it does not ask for does not
+// count: that may be under way to it, and over a long path it may be much. Who has all that is committed is
+// never far: what is not may wait for it.
 func (r *Replica) isFar(seat int) bool {
 	p := &r.pins[seat]
 	has := max(p.after, r.primary.match[seat])
-	if p.until == 0 || has >= r.commit || r.log.head == r.log.base {
+	lacks := r.log.head
+	if p.to > p.after {
+		lacks = min(p.to, lacks)
+	}
+	if p.until == 0 || has >= min(lacks, r.commit) || r.log.head == r.log.base {
 		return false
 	}
-	return uint64(r.log.head-has)*uint64(r.log.bytes)/uint64(r.log.head-r.log.base) > earlyBytes/2
+	return uint64(lacks-has)*uint64(r.log.bytes)/uint64(r.log.head-r.log.base) > earlyBytes
 }
 
 // unpin ends the pins of those who have not been heard for long.

@@ -130,16 +130,16 @@ func TestFarReplicaGetsNoPrepares(t *testing.T) {
 	g.form()
 	far := g.replicas[3]
 	g.replicas[3] = nil // hears nothing
-	for range earlyBytes / wire.CommandMax {
+	for range earlyBytes/wire.CommandMax + 2 {
 		if _, ok := g.client.Submit(g.now, make([]byte, wire.CommandMax)); !ok {
 			t.Fatal("the window is full")
 		}
 		g.run(3 * time.Millisecond)
 	}
 	primary := g.replicas[1]
-	// prepares asks for the log from one op on, and tells whether the next op is sent as well.
-	prepares := func(from wire.OpNumber) (sent bool) {
-		if why := g.tell(1, far.header(), &wire.GetLog{From: from, To: from}); why != 0 {
+	// prepares asks for a part of the log, and tells whether the next op is sent as well.
+	prepares := func(from, to wire.OpNumber) (sent bool) {
+		if why := g.tell(1, far.header(), &wire.GetLog{From: from, To: to}); why != 0 {
 			t.Fatal(why)
 		}
 		g.submit(1)
@@ -158,10 +158,16 @@ func TestFarReplicaGetsNoPrepares(t *testing.T) {
 		g.run(3 * time.Millisecond)
 		return sent
 	}
-	if prepares(far.log.head + 1) {
+	if prepares(far.log.head+1, primary.log.head) {
 		t.Error("sends what cannot be kept")
 	}
-	if !prepares(primary.log.head - 5) {
+	if prepares(far.log.head+1, far.log.head) {
+		t.Error("sends what cannot be kept to one who waits for a state")
+	}
+	if !prepares(far.log.head+1, far.log.head+1) {
+		t.Error("sends nothing to one to whom the rest may be under way")
+	}
+	if !prepares(primary.log.head-5, primary.log.head) {
 		t.Error("sends nothing to one who is near")
 	}
 	g.replicas[3] = far
@@ -174,14 +180,14 @@ func TestFarReplicaGetsNoPrepares(t *testing.T) {
 func TestNeededReplicaIsNotFar(t *testing.T) {
 	g := newGroup(t, 3)
 	g.form()
-	for range earlyBytes / wire.CommandMax {
+	for range 2 * earlyBytes / wire.CommandMax {
 		if _, ok := g.client.Submit(g.now, make([]byte, wire.CommandMax)); !ok {
 			t.Fatal("the window is full")
 		}
 		g.run(3 * time.Millisecond)
 	}
 	g.replicas[2], g.replicas[3] = nil, nil
-	g.submit(2 * earlyBytes / wire.CommandMax)
+	g.submit(4 * earlyBytes / wire.CommandMax)
 	g.run(3 * time.Millisecond)
 	primary := g.replicas[1]
 	if primary.log.head-primary.commit < earlyBytes/wire.CommandMax {
@@ -199,5 +205,61 @@ func TestNeededReplicaIsNotFar(t *testing.T) {
 	primary.primary.match[2] = primary.commit
 	if primary.isFar(2) {
 		t.Error("who has come near by Prepares is far")
+	}
+}
+
+// A backup at the end of a long path, on which more is under way than fills a Log, misses a Prepare and
+// does not fall behind: what is under way to it is not what it lacks.
+func TestLongPathIsNotFarBehind(t *testing.T) {
+	const delay = 80 * time.Millisecond
+	g := newGroup(t, 3)
+	g.form()
+	type late struct {
+		at time.Duration
+		p  packet
+	}
+	var path []late // to and from replica 3
+	lost := false
+	// carry delivers what is due, and has replica 3 miss one Prepare.
+	carry := func() {
+		for len(path) > 0 && path[0].at <= g.now {
+			g.deliver(path[0].p)
+			path = path[1:]
+		}
+		for len(g.queue) > 0 {
+			p := g.queue[0]
+			g.queue = g.queue[1:]
+			h, m, err := g.decoder.Decode(p.bytes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, prepare := m.(*wire.Prepare)
+			switch {
+			case prepare && p.to == 3 && !lost && g.now > 1500*time.Millisecond:
+				lost = true
+			case p.to == 3 || h.From == 3:
+				path = append(path, late{g.now + delay, p})
+			default:
+				g.deliver(p)
+			}
+		}
+	}
+	for i := range 4000 {
+		if i%2 == 0 { // 16 MB/s
+			g.client.Submit(g.now, make([]byte, 32<<10))
+		}
+		for range 10 {
+			var out Effects
+			for _, id := range g.ids {
+				g.replicas[id].Tick(g.now, &out)
+			}
+			g.client.Tick(g.now, &out)
+			g.take(&out)
+			carry()
+		}
+		g.now += time.Millisecond
+	}
+	if behind := g.replicas[1].log.head - g.replicas[3].log.head; !lost || behind > 60 {
+		t.Errorf("lost: %v; %d ops behind, of which 40 are under way", lost, behind)
 	}
 }

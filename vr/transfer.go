@@ -140,7 +140,7 @@ func (r *Replica) onGetLog(now time.Duration, h *wire.Header, m *wire.GetLog, ou
 	if m.From <= r.log.base {
 		answer.First, last = r.log.base+1, 0
 	} else {
-		r.pin(now, h.From, m.From)
+		r.pin(now, h.From, m)
 	}
 	if m.From <= last {
 		answer.PrevChain = r.log.chain(m.From - 1)
