@@ -110,12 +110,7 @@ func TestGivingTheLogDoesNotAllocate(t *testing.T) {
 func TestGivenLogsAreForgotten(t *testing.T) {
 	g := newGroup(t, 3)
 	g.form()
-	for range logChunkBytes / wire.CommandMax {
-		if _, ok := g.client.Submit(g.now, make([]byte, wire.CommandMax)); !ok {
-			t.Fatal("the window is full")
-		}
-		g.run(3 * time.Millisecond)
-	}
+	g.commitLong(logChunkBytes / wire.CommandMax)
 	primary, h, out := g.replicas[1], g.replicas[3].header(), &Effects{}
 	heap := func() int {
 		var m runtime.MemStats

@@ -193,6 +193,16 @@ func (g *group) submit(n int) {
 	}
 }
 
+// commitLong submits n commands, as long as they may be, and gives each time.
+func (g *group) commitLong(n int) {
+	for range n {
+		if _, ok := g.client.Submit(g.now, make([]byte, wire.CommandMax)); !ok {
+			g.t.Fatal("the window is full")
+		}
+		g.run(3 * time.Millisecond)
+	}
+}
+
 // wantApplied checks that every living replica has executed exactly the n ops, and the client has
 // as many results.
 func (g *group) wantApplied(n int) {

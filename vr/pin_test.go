@@ -130,12 +130,7 @@ func TestFarReplicaGetsNoPrepares(t *testing.T) {
 	g.form()
 	far := g.replicas[3]
 	g.replicas[3] = nil // hears nothing
-	for range earlyBytes/wire.CommandMax + 2 {
-		if _, ok := g.client.Submit(g.now, make([]byte, wire.CommandMax)); !ok {
-			t.Fatal("the window is full")
-		}
-		g.run(3 * time.Millisecond)
-	}
+	g.commitLong(earlyBytes/wire.CommandMax + 2)
 	primary := g.replicas[1]
 	// prepares asks for a part of the log, and tells whether the next op is sent as well.
 	prepares := func(from, to wire.OpNumber) (sent bool) {
@@ -180,12 +175,7 @@ func TestFarReplicaGetsNoPrepares(t *testing.T) {
 func TestNeededReplicaIsNotFar(t *testing.T) {
 	g := newGroup(t, 3)
 	g.form()
-	for range 2 * earlyBytes / wire.CommandMax {
-		if _, ok := g.client.Submit(g.now, make([]byte, wire.CommandMax)); !ok {
-			t.Fatal("the window is full")
-		}
-		g.run(3 * time.Millisecond)
-	}
+	g.commitLong(2 * earlyBytes / wire.CommandMax)
 	g.replicas[2], g.replicas[3] = nil, nil
 	g.submit(4 * earlyBytes / wire.CommandMax)
 	g.run(3 * time.Millisecond)

@@ -69,21 +69,35 @@ func TestRecoveryOverASlowLink(t *testing.T) {
 	}
 }
 
-// A backup that fills a gap goes on to what is committed meanwhile, without being told by a Prepare.
-func TestGapEndsAtTheCommitNumber(t *testing.T) {
-	g := newGroup(t, 3)
+// late makes a group whose third replica has missed three requests and whatever else was said, and is still not
+// heard.
+func late(t *testing.T) (g *group, primary, r *Replica) {
+	g = newGroup(t, 3)
 	g.form()
-	primary, r := g.replicas[1], g.replicas[3]
+	primary, r = g.replicas[1], g.replicas[3]
 	g.replicas[3] = nil
 	g.submit(3)
 	for len(g.results) < 3 {
 		g.run(time.Millisecond)
 	}
-	missing := r.log.head + 1
-	var asked, given, more Effects
-	r.askLog(g.now, missing, &asked)
+	return g, primary, r
+}
+
+// fill has the primary answer the GetLog that was asked of it, and returns what the replica then says.
+func (g *group) fill(primary, r *Replica, asked *Effects) *Effects {
+	var given, more Effects
 	primary.Step(g.now, &asked.Messages[0].Header, asked.Messages[0].Message, &given)
 	r.Step(g.now, &given.Messages[0].Header, given.Messages[0].Message, &more)
+	return &more
+}
+
+// A backup that fills a gap goes on to what is committed meanwhile, without being told by a Prepare.
+func TestGapEndsAtTheCommitNumber(t *testing.T) {
+	g, primary, r := late(t)
+	missing := r.log.head + 1
+	var asked Effects
+	r.askLog(g.now, missing, &asked)
+	more := g.fill(primary, r, &asked)
 	for _, e := range more.Messages {
 		if m, ok := e.Message.(*wire.GetLog); ok && m.From == missing+1 && m.To == primary.commit {
 			return
@@ -94,20 +108,12 @@ func TestGapEndsAtTheCommitNumber(t *testing.T) {
 
 // A backup that fills a gap does not ask for what it keeps already: Prepares that came early.
 func TestGapEndsAtWhatIsKept(t *testing.T) {
-	g := newGroup(t, 3)
-	g.form()
-	primary, r := g.replicas[1], g.replicas[3]
-	g.replicas[3] = nil
-	g.submit(3)
-	for len(g.results) < 3 {
-		g.run(time.Millisecond)
-	}
+	g, primary, r := late(t)
 	missing := r.log.head + 1
-	var early, asked, given, more Effects
+	var early, asked Effects
 	h := primary.header()
 	r.Step(g.now, &h, primary.prepare(missing+1, &early), &asked)
-	primary.Step(g.now, &asked.Messages[0].Header, asked.Messages[0].Message, &given)
-	r.Step(g.now, &given.Messages[0].Header, given.Messages[0].Message, &more)
+	more := g.fill(primary, r, &asked)
 	if r.log.head != primary.log.head {
 		t.Fatalf("has %d ops of %d", r.log.head, primary.log.head)
 	}
