@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"runtime/debug"
 	"testing"
 	"testing/iotest"
 )
@@ -58,4 +59,38 @@ type zeros struct{ read int }
 func (z *zeros) Read(b []byte) (int, error) {
 	z.read += len(b)
 	return len(b), nil
+}
+
+// TestCollectorRests: the garbage collector rests from the beginning to the end of the reading, but for
+// those who make garbage of what they read.
+func TestCollectorRests(t *testing.T) {
+	percent := func() int {
+		p := debug.SetGCPercent(-1)
+		debug.SetGCPercent(p)
+		return p
+	}
+	const set = 100
+	defer debug.SetGCPercent(debug.SetGCPercent(set))
+	a := readAhead(new(zeros), 1<<30)
+	if got := percent(); got != -1 {
+		t.Errorf("at the beginning the collector is set to %d", got)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := percent(); got != set {
+		t.Errorf("at the end the collector is set to %d, not %d", got, set)
+	}
+	a = readAhead(new(zeros), 1<<30)
+	for range 64 {
+		if _, err := io.ReadFull(a, make([]byte, 8<<20)[:1<<20]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := percent(); got != set {
+		t.Errorf("with garbage the collector is set to %d, not %d", got, set)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
 }

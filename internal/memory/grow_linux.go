@@ -6,14 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// growStep is how much Grow gets at a time, so that it also finds what room there is in small parts.
+// growStep is how much grow gets at a time, so that it also finds what room there is in small parts.
 const growStep = 4 << 20
 
-// Grow has the heap of this process get at once what it lacks of room for so many bytes. Memory that comes
+// grow has the heap of this process get at once what it lacks of room for so many bytes. Memory that comes
 // a page at a time, when something is written to it for the first time, takes longer than what is
 // written: three times as long on some virtual machines. It is for who is about to fill so many bytes
 // with small things, because it goes through all that is in the heap.
-func Grow(bytes int64) {
+func grow(bytes int64) {
 	var steps [][]byte
 	for range bytes / growStep {
 		b := make([]byte, growStep)

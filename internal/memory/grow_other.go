@@ -2,5 +2,5 @@
 
 package memory
 
-// Grow does nothing here.
-func Grow(int64) {}
+// grow does nothing here.
+func grow(int64) {}
