@@ -87,7 +87,7 @@ func (r *Replica) onForm(now time.Duration, h *wire.Header, m *wire.Form, out *E
 		return NotHeld
 	}
 	r.birth.cluster, r.birth.members = h.Cluster, append([]wire.Member(nil), m.Members...)
-	r.fetch = fetch{}
+	r.endFetch()
 	r.timers.stopAll() // nobody is asked for a memory any more
 	if m.Base.IsZero() {
 		r.beBorn(now, h.From, &Restored{}, out)

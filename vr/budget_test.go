@@ -110,7 +110,7 @@ func TestGivingTheLogDoesNotAllocate(t *testing.T) {
 func TestGivenLogsAreForgotten(t *testing.T) {
 	g := newGroup(t, 3)
 	g.form()
-	g.commitLong(logChunkBytes / wire.CommandMax)
+	g.commitLong(2 * logChunkBytes / wire.CommandMax)
 	primary, h, out := g.replicas[1], g.replicas[3].header(), &Effects{}
 	heap := func() int {
 		var m runtime.MemStats
@@ -120,10 +120,13 @@ func TestGivenLogsAreForgotten(t *testing.T) {
 	}
 	before := heap()
 	for range 20 * wire.MembersMax {
-		primary.Step(g.now, &h, &wire.GetLog{LastNormal: primary.lastNormal, From: 2, To: primary.log.head}, out)
+		primary.Step(g.now, &h, &wire.GetLog{LastNormal: primary.lastNormal, From: 2, To: primary.log.head, Logs: logsMax}, out)
+	}
+	if n := len(out.Messages); n > 20*wire.MembersMax+logsMax {
+		t.Errorf("%d Logs at once", n)
 	}
 	out.Reset()
-	if stays := heap() - before; stays > 2*wire.MembersMax*logChunkBytes {
+	if stays := heap() - before; stays > 2*logsMax*logChunkBytes {
 		t.Errorf("%d bytes stay", stays)
 	}
 	runtime.KeepAlive(out)

@@ -5,7 +5,7 @@ import "vrnode/wire"
 // early keeps copies of messages that came before what they need, within earlyMax messages and
 // earlyBytes bytes. Networks reorder; asking again for what was already sent would be a waste.
 type early struct {
-	kept    []kept // oldest first
+	kept    []kept // as they are to be taken
 	bytes   int
 	current []byte   // what take returned last
 	free    [][]byte // buffers to use again, none of them large
@@ -15,7 +15,8 @@ type early struct {
 
 type kept struct {
 	from  wire.Peer
-	due   bool // what it needs may be here
+	op    wire.OpNumber // of keepInOrder
+	due   bool          // what it needs may be here
 	bytes []byte
 }
 
@@ -32,6 +33,20 @@ func (e *early) keep(h *wire.Header, m wire.Message) Reason {
 	e.kept = append(e.kept, kept{from: h.From, bytes: b})
 	e.bytes += len(b)
 	return TooEarly
+}
+
+// keepInOrder is keep for what begins with an op: it is taken before all that begin later, so that one turn takes
+// all that follow each other.
+func (e *early) keepInOrder(h *wire.Header, m wire.Message, op wire.OpNumber) Reason {
+	why := e.keep(h, m)
+	if why == TooEarly {
+		i := len(e.kept) - 1
+		e.kept[i].op = op
+		for ; i > 0 && e.kept[i-1].op > op; i-- {
+			e.kept[i-1], e.kept[i] = e.kept[i], e.kept[i-1]
+		}
+	}
+	return why
 }
 
 func (e *early) isFull() bool { return len(e.kept) >= earlyMax || e.bytes >= earlyBytes }
@@ -54,7 +69,7 @@ func (e *early) turn() int {
 	return n
 }
 
-// take removes the oldest message that is due and returns it; it is valid until the next call. It
+// take removes the first message that is due and returns it; it is valid until the next call. It
 // says false if there is none, because handling the one before it cleared the others.
 func (e *early) take() (*wire.Header, wire.Message, bool) {
 	if e.current != nil {

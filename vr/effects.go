@@ -40,7 +40,7 @@ func (e *Effects) Reset() {
 	e.commitAcks.Reset()
 	e.requests.Reset()
 	e.replies.Reset()
-	e.logs.ResetTo(wire.MembersMax) // each is large, and who asks for one waits for it before the next
+	e.logs.ResetTo(logsMax) // each is large
 }
 
 func (e *Effects) event(v Event) { e.Events = append(e.Events, v) }

@@ -1,6 +1,7 @@
 package vr
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -198,44 +199,66 @@ func TestNeededReplicaIsNotFar(t *testing.T) {
 	}
 }
 
-// A backup at the end of a long path, on which more is under way than fills a Log, misses a Prepare and
-// does not fall behind: what is under way to it is not what it lacks.
-func TestLongPathIsNotFarBehind(t *testing.T) {
-	const delay = 80 * time.Millisecond
-	g := newGroup(t, 3)
-	g.form()
-	type late struct {
-		at time.Duration
-		p  packet
+// A longPath is to and from replica 3 of a group, and what is said on it takes some time.
+type longPath struct {
+	*group
+	delay  time.Duration
+	rate   int // bytes in a second to replica 3; 0: any number
+	late   []delayed
+	free   time.Duration // when the path to replica 3 is
+	logged int           // bytes of Logs to it
+	loses  func(wire.Message) bool
+}
+
+type delayed struct {
+	at time.Duration
+	p  packet
+}
+
+// carry delivers what is due.
+func (g *longPath) carry() {
+	for len(g.late) > 0 && g.late[0].at <= g.now {
+		g.deliver(g.late[0].p)
+		g.late = g.late[1:]
 	}
-	var path []late // to and from replica 3
-	lost := false
-	// carry delivers what is due, and has replica 3 miss one Prepare.
-	carry := func() {
-		for len(path) > 0 && path[0].at <= g.now {
-			g.deliver(path[0].p)
-			path = path[1:]
-		}
-		for len(g.queue) > 0 {
-			p := g.queue[0]
-			g.queue = g.queue[1:]
-			h, m, err := g.decoder.Decode(p.bytes)
-			if err != nil {
-				t.Fatal(err)
+	for len(g.queue) > 0 {
+		p := g.queue[0]
+		g.queue = g.queue[1:]
+		h, m, err := g.decoder.Decode(p.bytes)
+		switch {
+		case err != nil:
+			g.t.Fatal(err)
+		case h.From == 3:
+			g.hold(g.now+g.delay, p)
+		case p.to != 3:
+			g.deliver(p)
+		case !g.loses(m):
+			if _, is := m.(*wire.Log); is {
+				g.logged += len(p.bytes)
 			}
-			_, prepare := m.(*wire.Prepare)
-			switch {
-			case prepare && p.to == 3 && !lost && g.now > 1500*time.Millisecond:
-				lost = true
-			case p.to == 3 || h.From == 3:
-				path = append(path, late{g.now + delay, p})
-			default:
-				g.deliver(p)
+			at := g.now + g.delay
+			if g.rate > 0 {
+				g.free = max(g.free, g.now) + time.Duration(len(p.bytes))*time.Second/time.Duration(g.rate)
+				at = g.free + g.delay
 			}
+			g.hold(at, p)
 		}
 	}
-	for i := range 4000 {
-		if i%2 == 0 { // 16 MB/s
+}
+
+// hold keeps a packet until its time, behind all that are earlier.
+func (g *longPath) hold(at time.Duration, p packet) {
+	i := len(g.late)
+	for i > 0 && g.late[i-1].at > at {
+		i--
+	}
+	g.late = slices.Insert(g.late, i, delayed{at, p})
+}
+
+// load has so many milliseconds pass, while 16 MB come in a second.
+func (g *longPath) load(ms int) {
+	for i := range ms {
+		if i%2 == 0 {
 			g.client.Submit(g.now, make([]byte, 32<<10))
 		}
 		for range 10 {
@@ -245,11 +268,88 @@ func TestLongPathIsNotFarBehind(t *testing.T) {
 			}
 			g.client.Tick(g.now, &out)
 			g.take(&out)
-			carry()
+			g.carry()
 		}
 		g.now += time.Millisecond
 	}
-	if behind := g.replicas[1].log.head - g.replicas[3].log.head; !lost || behind > 60 {
+}
+
+// behind returns how many ops replica 3 has not yet.
+func (g *longPath) behind() int { return int(g.replicas[1].log.head - g.replicas[3].log.head) }
+
+// A backup at the end of a long path, on which more is under way than fills a Log, misses a Prepare and
+// does not fall behind: what is under way to it is not what it lacks.
+func TestLongPathIsNotFarBehind(t *testing.T) {
+	g := &longPath{group: newGroup(t, 3), delay: 80 * time.Millisecond}
+	g.form()
+	lost := false
+	g.loses = func(m wire.Message) bool {
+		_, prepare := m.(*wire.Prepare)
+		if lost || !prepare || g.now < 1500*time.Millisecond {
+			return false
+		}
+		lost = true
+		return true
+	}
+	g.load(4000)
+	if behind := g.behind(); !lost || behind > 60 {
 		t.Errorf("lost: %v; %d ops behind, of which 40 are under way", lost, behind)
+	}
+}
+
+// A backup over a long path, which nothing reached for a second, catches up with the load.
+func TestFarReplicaCatchesUpOverALongPath(t *testing.T) {
+	g := &longPath{group: newGroup(t, 3), delay: 80 * time.Millisecond}
+	g.form()
+	away := true
+	g.loses = func(wire.Message) bool { return away }
+	g.load(1000)
+	away = false
+	g.load(200)
+	if behind := g.behind(); behind < 400 {
+		t.Fatalf("only %d ops behind", behind)
+	}
+	g.load(7000)
+	if behind := g.behind(); behind > 60 {
+		t.Errorf("%d ops behind, of which 40 are under way", behind)
+	}
+}
+
+// A backup near by asks for one Log at a time: for more the primary would let others wait.
+func TestShortPathGetsOneLog(t *testing.T) {
+	g := &longPath{group: newGroup(t, 3), delay: 3 * time.Millisecond}
+	g.form()
+	away := true
+	g.loses = func(wire.Message) bool { return away }
+	g.load(1000)
+	away = false
+	for range 200 {
+		g.load(1)
+		if f := &g.replicas[3].fetch; f.logs > 1 {
+			t.Fatalf("asks for %d Logs that come after %v", f.logs, f.first)
+		}
+	}
+	g.load(1500)
+	if behind := g.behind(); behind > 10 {
+		t.Errorf("%d ops behind", behind)
+	}
+}
+
+// A backup over a narrow path does not ask for much at once: the path is not wider for it.
+func TestNarrowPathGetsFewLogs(t *testing.T) {
+	g := &longPath{group: newGroup(t, 3), delay: 20 * time.Millisecond, rate: 4 << 20}
+	g.form()
+	away := true
+	g.loses = func(wire.Message) bool { return away }
+	g.load(1000)
+	away = false
+	for range 300 {
+		g.load(10)
+		if logs := g.replicas[3].fetch.logs; logs > 4 {
+			t.Fatalf("asks for %d Logs of 64 ms each", logs)
+		}
+	}
+	if most := 3*g.rate + 4*logChunkBytes; g.logged > most {
+		t.Errorf("%d bytes were sent, and there is room for %d", g.logged, most)
 	}
 }

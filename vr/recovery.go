@@ -53,7 +53,7 @@ func (r *Replica) beginRecovery(now time.Duration) {
 	r.status = wire.StatusRecovering
 	r.crashVector = crashVector{{ID: r.cfg.Self, Incarnation: r.incarnation}}
 	r.recovery = recovery{interval: recoveryIntervalMin}
-	r.fetch = fetch{}
+	r.endFetch()
 	r.timers.stopAll()
 	r.timers[timerRecovery] = now
 }

@@ -38,6 +38,7 @@ type Replica struct {
 	backup     backup     // normal.go
 	viewChange viewChange // viewchange.go
 	fetch      fetch      // transfer.go
+	ahead      early      // Logs that came before those in front of them
 	recovery   recovery   // recovery.go
 	birth      birth      // birth.go
 	groupLost  bool       // recovery.go
@@ -418,7 +419,7 @@ func (e *Effects) ignored(h *wire.Header, m wire.Message, why Reason) {
 func (r *Replica) halt(why Reason, out *Effects) {
 	r.status = wire.StatusHalted
 	r.timers.stopAll()
-	r.fetch = fetch{}
+	r.endFetch()
 	out.event(Event{Kind: EventHalted, View: r.view, Op: r.log.head, Reason: why})
 }
 
@@ -426,7 +427,7 @@ func (r *Replica) halt(why Reason, out *Effects) {
 
 // replayEarly handles again the messages that came before what they need.
 func (r *Replica) replayEarly(now time.Duration, out *Effects) {
-	for _, e := range [...]*early{&r.backup.early, &r.primary.early} {
+	for _, e := range [...]*early{&r.ahead, &r.backup.early, &r.primary.early} {
 		for n := e.turn(); n > 0; n-- {
 			h, m, ok := e.take()
 			if !ok {

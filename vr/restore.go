@@ -184,10 +184,10 @@ func (r *Replica) adopt(now time.Duration, out *Effects) {
 		r.primary.match[r.seat(r.cfg.Self)] = r.complete()
 		r.tally(out)
 	case r.isBackup():
-		r.fetch = fetch{}
+		r.endFetch()
 		r.acknowledge(out)
 	case r.viewChange.await:
-		r.fetch = fetch{}
+		r.endFetch()
 	}
 }
 

@@ -28,21 +28,30 @@ type fetch struct {
 	to         wire.OpNumber
 	donor      wire.Peer
 	staging    *log          // nil for a gap
-	since      time.Duration // when it began or last brought something
+	since      time.Duration // when it began, or the last answer was complete
+	first      time.Duration // how long the first Log of this answer has taken; 0: it has not come
 	wait       time.Duration // before it asks again
 	idle       int           // times in a row that it had to
+	logs       uint64        // how many may answer
+	answer     uint64        // how many do
 }
 
 // unfinished tells whether a staged fetch still misses ops.
 func (f *fetch) unfinished() bool { return f.staging != nil && f.staging.head < f.to }
 
 func (r *Replica) beginFetch(now time.Duration, f fetch, out *Effects) {
+	r.endFetch()
 	r.fetch = f
-	r.fetch.since, r.fetch.wait = now, fetchIntervalMin
+	r.fetch.since, r.fetch.wait, r.fetch.logs = now, fetchIntervalMin, 1
 	if r.lacks == 0 {
 		out.event(Event{Kind: EventFetching, View: r.view, Op: f.to, Peer: f.donor})
 	}
 	r.sendGetLog(now, out)
+}
+
+func (r *Replica) endFetch() {
+	r.fetch = fetch{}
+	r.ahead.clear()
 }
 
 // fetched returns the op up to which the fetch has everything.
@@ -56,7 +65,7 @@ func (r *Replica) fetched() wire.OpNumber {
 func (r *Replica) sendGetLog(now time.Duration, out *Effects) {
 	r.timers[timerFetch] = now + r.fetch.wait
 	out.send(r.header(), r.fetch.donor, &wire.GetLog{
-		LastNormal: r.fetch.lastNormal, From: r.fetched() + 1, To: r.fetch.to,
+		LastNormal: r.fetch.lastNormal, From: r.fetched() + 1, To: r.fetch.to, Logs: r.fetch.logs,
 	})
 }
 
@@ -69,12 +78,31 @@ func (r *Replica) askLog(now time.Duration, to wire.OpNumber, out *Effects) {
 	r.beginFetch(now, fetch{purpose: fetchGap, lastNormal: r.view, to: to, donor: r.primaryOf(r.view)}, out)
 }
 
-// goOn asks for the next part. It will wait for it twice as long as this one took: asking again
-// for what is under way on a slow link makes the link slower.
-func (r *Replica) goOn(now time.Duration, out *Effects) {
+// goOn waits for the next Log of an answer, or asks for the next part when there are no more. For that it will
+// wait twice as long as this one took: asking again for what is under way on a slow link makes the link slower.
+// Over a long path it asks for more at once, as long as waiting is most of what it does.
+func (r *Replica) goOn(now time.Duration, more uint64, out *Effects) {
 	f := &r.fetch
-	f.wait = min(max(2*(now-f.since), fetchIntervalMin), fetchIntervalMax)
-	f.since, f.idle = now, 0
+	took := now - f.since
+	if f.first == 0 {
+		f.first, f.answer = took, more+1
+	}
+	r.ahead.wake(f.donor)
+	if more > 0 {
+		r.timers[timerFetch] = now + f.wait
+		return
+	}
+	f.wait = min(max(2*took, fetchIntervalMin), fetchIntervalMax)
+	switch {
+	case f.idle > 0 || f.first < fetchLatency:
+		f.logs = 1
+	case f.answer < f.logs: // there was no more
+	case took < 2*f.first:
+		f.logs = min(2*f.logs, logsMax)
+	default:
+		f.logs = max(f.logs/2, 1)
+	}
+	f.since, f.first, f.idle = now, 0, 0
 	r.sendGetLog(now, out)
 }
 
@@ -85,14 +113,14 @@ func (r *Replica) onFetchTimer(now time.Duration, out *Effects) {
 	case f.purpose == 0:
 		return
 	case f.purpose == fetchGap && r.log.head >= f.to:
-		*f = fetch{}
+		r.endFetch()
 		return
 	case f.purpose == fetchRecovery && f.idle == fetchIdleMax:
 		r.askAgain(now, out)
 		return
 	}
 	f.idle++
-	f.wait = min(2*f.wait, fetchIntervalMax)
+	f.wait, f.logs = min(2*f.wait, fetchIntervalMax), 1
 	r.changeDonor()
 	r.sendGetLog(now, out)
 }
@@ -134,23 +162,40 @@ func (r *Replica) onGetLog(now time.Duration, h *wire.Header, m *wire.GetLog, ou
 	if h.View == r.view && m.LastNormal == r.lastNormal {
 		last = r.log.head
 	}
-	answer := out.logs.Take()
-	*answer = wire.Log{LastNormal: r.lastNormal, First: m.From, Commit: r.commit, Entries: answer.Entries.Reset()}
-	last = min(last, m.To)
-	if m.From <= r.log.base {
-		answer.First, last = r.log.base+1, 0
+	first, last := m.From, min(last, m.To)
+	if first <= r.log.base {
+		first, last = r.log.base+1, 0
 	} else {
 		r.pin(now, h.From, m)
 	}
-	if m.From <= last {
-		answer.PrevChain = r.log.chain(m.From - 1)
-		answer.Entries = r.log.copy(answer.Entries, m.From, last, logChunkBytes)
-	}
-	out.send(r.header(), h.From, answer)
+	r.giveLog(h.From, first, last, m.Logs, out)
 	if m.From > last && m.From <= m.To {
 		return CannotGive
 	}
 	return 0
+}
+
+// giveLog sends the ops first … last in so many Logs at most, and in no more than logsMax for all that ask at
+// once, but one for each. If there are none it sends one without any.
+func (r *Replica) giveLog(to wire.Peer, first, last wire.OpNumber, logs uint64, out *Effects) {
+	var answers [logsMax]*wire.Log
+	room := max(logsMax-out.logs.Lent(), 1)
+	n := 0
+	for n == 0 || first <= last && n < room && uint64(n) < logs {
+		answer := out.logs.Take()
+		*answer = wire.Log{LastNormal: r.lastNormal, First: first, Commit: r.commit, Entries: answer.Entries.Reset()}
+		if first <= last {
+			answer.PrevChain = r.log.chain(first - 1)
+			answer.Entries = r.log.copy(answer.Entries, first, last, logChunkBytes)
+			first += wire.OpNumber(answer.Entries.Len())
+		}
+		answers[n] = answer
+		n++
+	}
+	for i, answer := range answers[:n] {
+		answer.More = uint64(n - 1 - i)
+		out.send(r.header(), to, answer)
+	}
 }
 
 // onLog takes fetched ops: those of the log that was asked for, and committed ones of any.
@@ -175,8 +220,10 @@ func (r *Replica) onLog(now time.Duration, h *wire.Header, m *wire.Log, out *Eff
 	switch {
 	case m.LastNormal != f.lastNormal && last > m.Commit:
 		return OldView
-	case m.First > r.fetched()+1 || last <= r.fetched():
+	case last <= r.fetched() || m.First > f.to:
 		return NothingNew
+	case m.First > r.fetched()+1: // one in front of it has to come once more
+		return r.ahead.keepInOrder(h, m, m.First)
 	}
 	if f.purpose == fetchGap {
 		return r.fillGap(now, m, out)
@@ -202,7 +249,7 @@ func (r *Replica) stage(now time.Duration, m *wire.Log, out *Effects) Reason {
 		}
 	}
 	if f.unfinished() {
-		r.goOn(now, out)
+		r.goOn(now, m.More, out)
 		return 0
 	}
 	r.timers.stop(timerFetch)
@@ -229,9 +276,9 @@ func (r *Replica) fillGap(now time.Duration, m *wire.Log, out *Effects) Reason {
 		r.fetch.to = max(r.fetch.to, m.Commit) // there may be no Prepares until it is near
 	}
 	if r.log.head < r.fetch.to {
-		r.goOn(now, out)
+		r.goOn(now, m.More, out)
 	} else {
-		r.fetch = fetch{}
+		r.endFetch()
 	}
 	return 0
 }

@@ -1,6 +1,7 @@
 package vr
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -121,5 +122,104 @@ func TestGapEndsAtWhatIsKept(t *testing.T) {
 		if m, ok := e.Message.(*wire.GetLog); ok {
 			t.Errorf("asks for %d to %d, which it has kept", m.From, m.To)
 		}
+	}
+}
+
+// A GetLog is answered by as many Logs as it asks for, if there is so much, and no more than there may be.
+func TestLogsOfAnAnswer(t *testing.T) {
+	for _, test := range []struct{ there, asked, want int }{
+		{3, 0, 1}, {3, 1, 1}, {3, 2, 2}, {3, 3, 3}, {3, 9, 3}, {logsMax + 2, logsMax + 1, logsMax},
+	} {
+		g := newGroup(t, 3)
+		g.form()
+		primary := g.replicas[1]
+		g.commitLong(1)
+		first := primary.log.head + 1
+		g.commitLong(test.there * (logChunkBytes / primary.log.entry(first-1).Size()))
+		h, out := g.replicas[3].header(), &Effects{}
+		m := &wire.GetLog{LastNormal: primary.lastNormal, From: first, To: primary.log.head, Logs: uint64(test.asked)}
+		primary.Step(g.now, &h, m, out)
+		next, last := first, uint64(0)
+		for i, e := range out.Messages {
+			log := e.Message.(*wire.Log)
+			if log.First != next || log.More != uint64(len(out.Messages)-1-i) || log.PrevChain != primary.log.chain(next-1) {
+				t.Errorf("Log %d begins with op %d, %d follow", i, log.First, log.More)
+			}
+			next += wire.OpNumber(log.Entries.Len())
+			last = log.More
+		}
+		if len(out.Messages) != test.want || last != 0 {
+			t.Errorf("%d Logs, not %d, answer one GetLog that asks for %d", len(out.Messages), test.want, test.asked)
+		}
+	}
+}
+
+// Logs may come in any order: none is asked for once more, and in the end nothing of them is kept.
+func TestLogsInAnyOrder(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	far, primary := g.replicas[3], g.replicas[1]
+	g.replicas[3] = nil
+	g.commitLong(4 * logChunkBytes / wire.CommandMax)
+	g.run(200 * time.Millisecond)
+	var asked, given, more Effects
+	far.askLog(g.now, primary.log.head, &asked)
+	m := *asked.Messages[0].Message.(*wire.GetLog)
+	m.Logs = logsMax
+	primary.Step(g.now, &asked.Messages[0].Header, &m, &given)
+	if len(given.Messages) < 4 {
+		t.Fatalf("only %d Logs", len(given.Messages))
+	}
+	for _, e := range slices.Backward(given.Messages) {
+		more.Reset()
+		far.Step(g.now, &e.Header, e.Message, &more)
+		for _, e := range more.Messages {
+			if again, is := e.Message.(*wire.GetLog); is {
+				t.Errorf("asks again, for ops %d to %d", again.From, again.To)
+			}
+		}
+	}
+	if far.log.head != primary.log.head || len(far.ahead.kept) > 0 || far.fetch.purpose != 0 {
+		t.Errorf("has %d ops of %d, keeps %d Logs", far.log.head, primary.log.head, len(far.ahead.kept))
+	}
+}
+
+// When the rest of an answer does not come, it is asked for after the time that has to pass without any of it,
+// and one Log at a time. What has come early is forgotten with the fetch, and what nobody waits for is not kept.
+func TestRestOfAnAnswer(t *testing.T) {
+	g := newGroup(t, 3)
+	g.form()
+	far, primary := g.replicas[3], g.replicas[1]
+	g.replicas[3] = nil
+	g.commitLong(4 * logChunkBytes / wire.CommandMax)
+	g.run(200 * time.Millisecond)
+	var asked, given, more Effects
+	far.askLog(g.now, primary.log.head-1, &asked)
+	far.fetch.logs = logsMax
+	h := asked.Messages[0].Header
+	primary.Step(g.now, &h, &wire.GetLog{LastNormal: far.lastNormal, From: 1, To: primary.log.head, Logs: logsMax}, &given)
+	logs := given.Messages
+
+	g.now += 10 * time.Millisecond
+	far.Step(g.now, &logs[0].Header, logs[0].Message, &more)
+	far.Step(g.now, &logs[2].Header, logs[2].Message, &more)
+	if at := g.now + far.fetch.wait; far.timers[timerFetch] != at {
+		t.Errorf("asks again at %v, not %v", far.timers[timerFetch], at)
+	}
+	g.now = far.timers[timerFetch]
+	more.Reset()
+	far.onFetchTimer(g.now, &more)
+	if m := more.Messages[0].Message.(*wire.GetLog); m.Logs != 1 || m.From != logs[1].Message.(*wire.Log).First {
+		t.Errorf("asks for %v", m)
+	}
+	if why := far.onLog(g.now, &logs[3].Header, &wire.Log{LastNormal: far.lastNormal, First: primary.log.head + 1, Entries: logs[0].Message.(*wire.Log).Entries}, &more); why != NothingNew {
+		t.Errorf("what is not asked for: %v", why)
+	}
+	if len(far.ahead.kept) != 1 {
+		t.Errorf("%d Logs are kept", len(far.ahead.kept))
+	}
+	far.startViewChange(g.now, far.view+1, &more)
+	if len(far.ahead.kept) > 0 {
+		t.Error("a Log is kept of a fetch that is over")
 	}
 }

@@ -172,7 +172,7 @@ func (r *Replica) enterView(now time.Duration, w wire.ViewNumber, out *Effects) 
 		r.backup.early.clear() // it is of views that are over
 	}
 	r.view, r.status = w, wire.StatusViewChange
-	r.fetch = fetch{}
+	r.endFetch()
 	r.primary.early.clear()
 	r.backup = backup{early: r.backup.early}
 	r.viewChange = viewChange{attempts: r.viewChange.attempts + 1}
@@ -372,7 +372,8 @@ func (r *Replica) install(now time.Duration, commit wire.OpNumber, staging *log,
 // view, and what is committed is committed.
 func (r *Replica) becomeNormal(now time.Duration, commit wire.OpNumber, out *Effects) {
 	r.lastNormal, r.status = r.view, wire.StatusNormal
-	r.fetch, r.lacks = fetch{}, 0
+	r.endFetch()
+	r.lacks = 0
 	r.birth = birth{}
 	r.viewChange = viewChange{}
 	r.timers.stopAll()

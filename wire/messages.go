@@ -104,21 +104,24 @@ type ViewChangeProgress struct {
 
 // ---- state transfer (section 5.2)
 
-// GetLog asks for the ops From … To of the log of view LastNormal.
+// GetLog asks for the ops From … To of the log of view LastNormal, in so many Logs at most; 0 is as good
+// as 1.
 type GetLog struct {
 	LastNormal ViewNumber
 	From       OpNumber
 	To         OpNumber
+	Logs       uint64
 }
 
 // Log answers GetLog with as many of the ops as fit; none means that the sender may not or can
 // not give them. The entries belong to the log of view LastNormal; those up to Commit are
-// committed.
+// committed. So many Logs with the ops that come then follow, as More says.
 type Log struct {
 	LastNormal ViewNumber
 	First      OpNumber
 	PrevChain  Chain
 	Commit     OpNumber
+	More       uint64
 	Entries    Entries
 }
 
@@ -371,6 +374,7 @@ func (m *GetLog) walk(c *coder) {
 	number(c, &m.LastNormal, "v'", "the view whose log is wanted")
 	number(c, &m.From, "from", "first op-number wanted")
 	number(c, &m.To, "to", "last op-number wanted")
+	number(c, &m.Logs, "logs", "how many Logs may answer; 0: one")
 }
 
 func (m *Log) walk(c *coder) {
@@ -378,6 +382,7 @@ func (m *Log) walk(c *coder) {
 	number(c, &m.First, "n", "op-number of the first entry")
 	number(c, &m.PrevChain, "prev", "chain of the op before it")
 	number(c, &m.Commit, "k", "the sender's commit-number")
+	number(c, &m.More, "more", "how many Logs of the same answer follow")
 	c.entries(&m.Entries, "entries", "consecutive entries; none: the sender can not give them")
 }
 

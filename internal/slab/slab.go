@@ -17,6 +17,9 @@ func (s *Of[T]) Take() *T {
 	return s.items[s.used-1]
 }
 
+// Lent returns how many values are lent.
+func (s *Of[T]) Lent() int { return s.used }
+
 // Reset takes back all that was lent.
 func (s *Of[T]) Reset() { s.used = 0 }
 
