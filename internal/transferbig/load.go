@@ -173,6 +173,17 @@ func latencies(took *hdrhistogram.Histogram, seconds float64) Latencies {
 	}
 }
 
+// latenciesBetween sums up the operations that began from a time on and before another.
+func latenciesBetween(operations []span, from, to time.Time) Latencies {
+	took := newLatencies()
+	for _, s := range operations {
+		if !s.began.Before(from) && s.began.Before(to) {
+			record(took, s.took)
+		}
+	}
+	return latencies(took, to.Sub(from).Seconds())
+}
+
 // loadFor is a load for a duration.
 func (g *group) loadFor(ctx context.Context, workers int, rest, duration time.Duration) (Latencies, error) {
 	l := g.startLoad(ctx, workers, rest)

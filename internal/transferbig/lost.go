@@ -53,7 +53,8 @@ func measureLost(ctx context.Context, o *options, r *report) error {
 	}
 	view, target := g.journal.view(), g.backups()[0]
 	fmt.Fprintf(os.Stderr, "replica %d loses its memory\n", target)
-	light := g.startLoad(ctx, 1, lightRest)
+	var commits []span
+	light := g.startLoadSeen(ctx, 1, lightRest, func(s span) { commits = append(commits, s) })
 	g.kill(target)
 	mark, began := g.journal.mark(), time.Now()
 	if err := g.start(ctx, target); err != nil {
@@ -76,12 +77,14 @@ func measureLost(ctx context.Context, o *options, r *report) error {
 	r.add("lost", "bytes of vrnode link, bulk, in a second, alone", mib(alone), "MiB/s")
 	r.add("lost", "bytes of vrnode link, bulk, in a second, beside the group", mib(link), "MiB/s")
 	r.add("lost", "the state", mib(float64(state)), "MiB")
-	for i, what := range [...]string{"to start", "until a source has written it out", "to fetch it", "to read it", "to get the rest of the log"} {
-		from := began
-		if i > 0 {
-			from = times[i-1]
-		}
+	from := light.began
+	for i, what := range [...]string{"to die and start", "until a source has written it out", "to fetch it", "to read it", "to get the rest of the log"} {
+		then := latenciesBetween(commits, from, times[i])
 		r.add("lost", what, times[i].Sub(from).Seconds(), "s")
+		r.add("lost", what+", commits then", float64(then.Commits), "")
+		r.add("lost", what+", their p50", then.P50Micros/1e3, "ms")
+		r.add("lost", what+", their p99", then.P99Micros/1e3, "ms")
+		from = times[i]
 	}
 	needs, chosen, whole, back := times[0], times[1], times[2], times[4]
 	r.add("lost", "all of it", back.Sub(began).Seconds(), "s")
