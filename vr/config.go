@@ -84,19 +84,21 @@ const (
 
 // Bounds. What happens at each is written where it is used.
 const (
-	windowOps       = 8192                       // uncommitted ops; at the bound the primary refuses requests
-	windowBytes     = 1 << 20                    // uncommitted entries in wire form, likewise; bounds a StartView
-	prepareBytes    = 64 << 10                   // entries of one Prepare in wire form, but at least one entry
-	logChunkBytes   = 256 << 10                  // entries of one Log, likewise
-	logsMax         = earlyBytes / logChunkBytes // Logs that answer one GetLog: they may come in any order
-	earlyMax        = 256                        // messages kept because they came too early; more are dropped
-	earlyBytes      = 4 << 20                    // and their bytes
-	applyMax        = 512                        // ops executed by one call; the next Tick goes on
-	forgetMax       = 1024                       // ops that one Tick drops from the log, which is more than it executes
-	prepareInFlight = 2                          // Prepares outstanding before a batch waits until it is full
-	sessionsMax     = 4096                       // open client sessions; one more evicts the idlest
-	sessionBytes    = 1 << 20                    // results kept for one session; the oldest are dropped first
-	slotKeep        = 1 << 10                    // memory that an empty result slot may keep
+	windowOps       = 8192      // uncommitted ops; at the bound the primary refuses requests
+	windowBytes     = 1 << 20   // uncommitted entries in wire form, likewise; bounds a StartView
+	prepareBytes    = 64 << 10  // entries of one Prepare in wire form, but at least one entry
+	logChunkBytes   = 256 << 10 // entries of one Log, likewise
+	logsMax         = 16        // Logs that answer one GetLog
+	earlyMax        = 4096      // messages kept because they came too early; more are dropped
+	earlyRequests   = 256       // of them Requests, likewise, but that it is the oldest one
+	earlyBytes      = 4 << 20   // and their bytes
+	earlyTurn       = 256       // of them that one call looks at again
+	applyMax        = 512       // ops executed by one call; the next Tick goes on
+	forgetMax       = 1024      // ops that one Tick drops from the log, which is more than it executes
+	prepareInFlight = 2         // Prepares outstanding before a batch waits until it is full
+	sessionsMax     = 4096      // open client sessions; one more evicts the idlest
+	sessionBytes    = 1 << 20   // results kept for one session; the oldest are dropped first
+	slotKeep        = 1 << 10   // memory that an empty result slot may keep
 
 	// LogBytesDefault is Config.LogBytes, unless that says otherwise. At the bound a primary refuses
 	// requests and a backup ignores Prepares, until more of the log has been executed.

@@ -1,11 +1,17 @@
 package vr
 
-import "vrnode/wire"
+import (
+	"cmp"
+	"slices"
+
+	"vrnode/wire"
+)
 
 // early keeps copies of messages that came before what they need, within earlyMax messages and
 // earlyBytes bytes. Networks reorder; asking again for what was already sent would be a waste.
 type early struct {
 	kept    []kept // as they are to be taken
+	asleep  int    // so many of them are not due
 	bytes   int
 	current []byte   // what take returned last
 	free    [][]byte // buffers to use again, none of them large
@@ -15,7 +21,7 @@ type early struct {
 
 type kept struct {
 	from  wire.Peer
-	op    wire.OpNumber // of keepInOrder
+	first wire.OpNumber // with which a Log begins
 	due   bool          // what it needs may be here
 	bytes []byte
 }
@@ -25,6 +31,11 @@ func (e *early) keep(h *wire.Header, m wire.Message) Reason {
 	if e.isFull() {
 		return TooMuchEarly
 	}
+	e.put(h, m)
+	return TooEarly
+}
+
+func (e *early) put(h *wire.Header, m wire.Message) {
 	var b []byte
 	if n := len(e.free); n > 0 {
 		b, e.free = e.free[n-1], e.free[:n-1]
@@ -32,42 +43,56 @@ func (e *early) keep(h *wire.Header, m wire.Message) Reason {
 	b = e.encoder.Append(b[:0], h, m)
 	e.kept = append(e.kept, kept{from: h.From, bytes: b})
 	e.bytes += len(b)
+	e.asleep++
+}
+
+// keepLog is keep for a Log, once for each op that one begins with, and as many as answer two GetLogs. They are in
+// the order of their ops.
+func (e *early) keepLog(h *wire.Header, m *wire.Log) Reason {
+	at, has := slices.BinarySearchFunc(e.kept, m.First, func(k kept, op wire.OpNumber) int { return cmp.Compare(k.first, op) })
+	switch {
+	case has:
+		return NothingNew
+	case len(e.kept) == 2*logsMax:
+		return TooMuchEarly
+	}
+	e.put(h, m)
+	last := len(e.kept) - 1
+	k := e.kept[last]
+	k.first = m.First
+	e.kept = slices.Insert(e.kept[:last], at, k)
 	return TooEarly
 }
 
-// keepInOrder is keep for what begins with an op: it is taken before all that begin later, so that one turn takes
-// all that follow each other.
-func (e *early) keepInOrder(h *wire.Header, m wire.Message, op wire.OpNumber) Reason {
-	why := e.keep(h, m)
-	if why == TooEarly {
-		i := len(e.kept) - 1
-		e.kept[i].op = op
-		for ; i > 0 && e.kept[i-1].op > op; i-- {
-			e.kept[i-1], e.kept[i] = e.kept[i], e.kept[i-1]
-		}
+// wakeLog wakes the first of the kept Logs if it begins with an op or before it, and tells whether it does.
+func (e *early) wakeLog(next wire.OpNumber) bool {
+	is := len(e.kept) > 0 && e.kept[0].first <= next
+	if is {
+		e.rouse(0)
 	}
-	return why
+	return is
 }
 
 func (e *early) isFull() bool { return len(e.kept) >= earlyMax || e.bytes >= earlyBytes }
 
 // wake tells that the sender's messages should be looked at again.
 func (e *early) wake(from wire.Peer) {
-	for i := range e.kept {
-		e.kept[i].due = e.kept[i].due || e.kept[i].from == from
+	for i := 0; i < len(e.kept) && e.asleep > 0; i++ {
+		if e.kept[i].from == from {
+			e.rouse(i)
+		}
 	}
 }
 
-// turn returns how many messages to take now. One that is still too early is kept once more.
-func (e *early) turn() int {
-	n := 0
-	for i := range e.kept {
-		if e.kept[i].due {
-			n++
-		}
+func (e *early) rouse(i int) {
+	if !e.kept[i].due {
+		e.kept[i].due = true
+		e.asleep--
 	}
-	return n
 }
+
+// turn returns how many messages to take now, earlyTurn at most. One that is still too early is kept once more.
+func (e *early) turn() int { return min(len(e.kept)-e.asleep, earlyTurn) }
 
 // take removes the first message that is due and returns it; it is valid until the next call. It
 // says false if there is none, because handling the one before it cleared the others.
@@ -94,17 +119,25 @@ func (e *early) forgetOldest() { e.recycle(e.remove(0)) }
 
 func (e *early) remove(i int) []byte {
 	b := e.kept[i].bytes
-	e.kept = e.kept[:i+copy(e.kept[i:], e.kept[i+1:])]
+	if !e.kept[i].due {
+		e.asleep--
+	}
+	if i == 0 { // mostly
+		e.kept[0] = kept{}
+		e.kept = e.kept[1:]
+	} else {
+		e.kept = e.kept[:i+copy(e.kept[i:], e.kept[i+1:])]
+	}
 	e.bytes -= len(b)
 	return b
 }
 
 // recycle keeps a buffer for another message. All of them together hold no more than earlyBytes.
 func (e *early) recycle(b []byte) {
-	if cap(b) <= earlyBytes/earlyMax && len(e.free) < earlyMax {
+	if cap(b) <= earlyBytes/earlyTurn && len(e.free) < earlyTurn {
 		e.free = append(e.free, b)
 	}
 }
 
 // clear forgets all messages.
-func (e *early) clear() { e.kept, e.bytes = nil, 0 }
+func (e *early) clear() { e.kept, e.asleep, e.bytes = nil, 0, 0 }

@@ -20,7 +20,7 @@ func TestEarlyRequestsOfClientsThatAreGone(t *testing.T) {
 		m := &wire.Request{Session: r.sessions.of(client).number, First: first, Commands: commands.Append([]byte("op"))}
 		return g.tell(1, h, m)
 	}
-	for i := range earlyMax + 10 {
+	for i := range earlyRequests + 10 {
 		client := wire.ClientPeer(uint64(i+1)<<20, 0)
 		g.tell(1, wire.Header{Cluster: wire.ClusterID{1}, From: client}, &wire.Register{})
 		g.settle()
@@ -36,7 +36,7 @@ func TestEarlyRequestsOfClientsThatAreGone(t *testing.T) {
 	if why := request(clientID, 2); why != 0 || r.log.head != head+2 {
 		t.Errorf("%v; the log grew by %d ops, not by requests 2 and 3", why, r.log.head-head)
 	}
-	if len(r.primary.early.kept) != earlyMax-1 || oldest == &r.primary.early.kept[0].bytes[0] {
+	if len(r.primary.early.kept) != earlyRequests-1 || oldest == &r.primary.early.kept[0].bytes[0] {
 		t.Errorf("%d requests are kept", len(r.primary.early.kept))
 	}
 	oldest = &r.primary.early.kept[0].bytes[0]

@@ -155,8 +155,8 @@ func (r *Replica) onRequest(now time.Duration, h *wire.Header, m *wire.Request, 
 	}
 	next := r.nextRequest(h.From, m)
 	if m.First > next {
-		if r.primary.early.isFull() {
-			r.primary.early.forgetOldest() // its client repeats it, or is gone
+		if e := &r.primary.early; e.isFull() || len(e.kept) == earlyRequests {
+			e.forgetOldest() // its client repeats it, or is gone
 		}
 		return r.primary.early.keep(h, m)
 	}

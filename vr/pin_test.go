@@ -325,8 +325,8 @@ func TestShortPathGetsOneLog(t *testing.T) {
 	away = false
 	for range 200 {
 		g.load(1)
-		if f := &g.replicas[3].fetch; f.logs > 1 {
-			t.Fatalf("asks for %d Logs that come after %v", f.logs, f.first)
+		if logs := g.replicas[3].logs; logs > 1 {
+			t.Fatalf("asks for %d Logs", logs)
 		}
 	}
 	g.load(1500)
@@ -345,7 +345,7 @@ func TestNarrowPathGetsFewLogs(t *testing.T) {
 	away = false
 	for range 300 {
 		g.load(10)
-		if logs := g.replicas[3].fetch.logs; logs > 4 {
+		if logs := g.replicas[3].logs; logs > 4 {
 			t.Fatalf("asks for %d Logs of 64 ms each", logs)
 		}
 	}

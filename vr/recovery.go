@@ -75,7 +75,9 @@ func (r *Replica) askAgain(now time.Duration, out *Effects) {
 	if s := r.fetch.staging; s != nil && s.head > r.recovery.commit {
 		s.truncate(max(s.base, r.recovery.commit))
 	}
-	r.fetch = fetch{staging: r.fetch.staging}
+	staging := r.fetch.staging
+	r.endFetch()
+	r.fetch.staging = staging
 	r.recovery.responses = [wire.MembersMax]response{}
 	r.recovery.view = 0
 	r.recovery.interval = recoveryIntervalMin

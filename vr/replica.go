@@ -38,6 +38,7 @@ type Replica struct {
 	backup     backup     // normal.go
 	viewChange viewChange // viewchange.go
 	fetch      fetch      // transfer.go
+	logs       uint64     // how many may answer a GetLog; 0: one
 	ahead      early      // Logs that came before those in front of them
 	recovery   recovery   // recovery.go
 	birth      birth      // birth.go
@@ -427,17 +428,21 @@ func (r *Replica) halt(why Reason, out *Effects) {
 
 // replayEarly handles again the messages that came before what they need.
 func (r *Replica) replayEarly(now time.Duration, out *Effects) {
-	for _, e := range [...]*early{&r.ahead, &r.backup.early, &r.primary.early} {
-		for n := e.turn(); n > 0; n-- {
-			h, m, ok := e.take()
-			if !ok {
-				break
-			}
-			if why := r.ignoreHeader(now, h, m.Kind(), out); why == 0 {
-				r.handle(now, h, m, out)
-			}
+	for _, e := range [...]*early{&r.backup.early, &r.primary.early} {
+		for n := e.turn(); n > 0 && r.replay(now, e, out); n-- {
 		}
 	}
+	for r.ahead.wakeLog(r.fetched()+1) && r.replay(now, &r.ahead, out) {
+	}
+}
+
+// replay handles an early message that is due again, if there is one.
+func (r *Replica) replay(now time.Duration, e *early, out *Effects) bool {
+	h, m, ok := e.take()
+	if ok && r.ignoreHeader(now, h, m.Kind(), out) == 0 {
+		r.handle(now, h, m, out)
+	}
+	return ok
 }
 
 // ---- invariants

@@ -35,7 +35,7 @@ func TestRecoveryIntoTheViewThatAStateIsOf(t *testing.T) {
 		}
 		h := g.from(1)
 		h.View = 5
-		if why := g.tell(5, h, &wire.Log{LastNormal: 5, First: base + 1, Commit: 9}); why != CannotGive {
+		if why := g.tell(5, h, &wire.Log{LastNormal: 5, First: base + 1, Commit: 9, Last: base}); why != CannotGive {
 			t.Fatal(why)
 		}
 		var out Effects
@@ -74,7 +74,7 @@ func TestPrepareBringsWhatIsLacked(t *testing.T) {
 	g.now += fetchIntervalMin
 	var out Effects
 	r.Tick(g.now, &out) // the primary is silent; replica 2 is asked
-	tell(2, &wire.Log{First: 2, Commit: 1}, CannotGive)
+	tell(2, &wire.Log{First: 2, Commit: 1, Last: 1}, CannotGive)
 	if _, lacks := r.NeedState(); !lacks {
 		t.Fatal("lacks nothing")
 	}

@@ -28,12 +28,13 @@ type fetch struct {
 	to         wire.OpNumber
 	donor      wire.Peer
 	staging    *log          // nil for a gap
-	since      time.Duration // when it began, or the last answer was complete
-	first      time.Duration // how long the first Log of this answer has taken; 0: it has not come
+	since      time.Duration // when it began, or asked last because an answer came
+	asked      wire.OpNumber // all up to it has come or is under way
+	asking     bool          // what follows it was asked for
+	came       time.Duration // when a Log came last
+	least      time.Duration // the least time after which an answer came; 0: none has
 	wait       time.Duration // before it asks again
 	idle       int           // times in a row that it had to
-	logs       uint64        // how many may answer
-	answer     uint64        // how many do
 }
 
 // unfinished tells whether a staged fetch still misses ops.
@@ -42,7 +43,7 @@ func (f *fetch) unfinished() bool { return f.staging != nil && f.staging.head < 
 func (r *Replica) beginFetch(now time.Duration, f fetch, out *Effects) {
 	r.endFetch()
 	r.fetch = f
-	r.fetch.since, r.fetch.wait, r.fetch.logs = now, fetchIntervalMin, 1
+	r.fetch.since, r.fetch.came, r.fetch.wait = now, now, fetchIntervalMin
 	if r.lacks == 0 {
 		out.event(Event{Kind: EventFetching, View: r.view, Op: f.to, Peer: f.donor})
 	}
@@ -63,47 +64,64 @@ func (r *Replica) fetched() wire.OpNumber {
 }
 
 func (r *Replica) sendGetLog(now time.Duration, out *Effects) {
-	r.timers[timerFetch] = now + r.fetch.wait
-	out.send(r.header(), r.fetch.donor, &wire.GetLog{
-		LastNormal: r.fetch.lastNormal, From: r.fetched() + 1, To: r.fetch.to, Logs: r.fetch.logs,
-	})
+	f := &r.fetch
+	f.asked, f.asking = max(f.asked, r.fetched()), true // what was given twice may be more than was asked for
+	r.timers[timerFetch] = now + f.wait
+	out.send(r.header(), f.donor, &wire.GetLog{LastNormal: f.lastNormal, From: f.asked + 1, To: f.to, Logs: r.logs})
 }
 
 // askLog fetches what is missing up to an op of the present view.
 func (r *Replica) askLog(now time.Duration, to wire.OpNumber, out *Effects) {
 	if r.fetch.purpose != 0 && r.fetched() < r.fetch.to {
 		r.fetch.to = max(r.fetch.to, to)
+		r.askOn(now, out)
 		return
 	}
 	r.beginFetch(now, fetch{purpose: fetchGap, lastNormal: r.view, to: to, donor: r.primaryOf(r.view)}, out)
 }
 
-// goOn waits for the next Log of an answer, or asks for the next part when there are no more. For that it will
-// wait twice as long as this one took: asking again for what is under way on a slow link makes the link slower.
-// Over a long path it asks for more at once, as long as waiting is most of what it does.
-func (r *Replica) goOn(now time.Duration, more uint64, out *Effects) {
+// answered takes note of a Log that is the first one of an answer.
+func (r *Replica) answered(now time.Duration, m *wire.Log) {
+	if f := &r.fetch; f.asking && m.First == f.asked+1 {
+		r.adapt(now-f.since, now-f.came)
+		f.asked, f.asking = min(m.Last, f.to), false
+	}
+}
+
+// goOn is called when a Log of use has come. If it was the first one of an answer, the next part is asked for: so
+// that is under way while the others come.
+func (r *Replica) goOn(now time.Duration, out *Effects) {
 	f := &r.fetch
-	took := now - f.since
-	if f.first == 0 {
-		f.first, f.answer = took, more+1
+	r.timers[timerFetch] = now + f.wait
+	f.came, f.idle = now, 0
+	r.askOn(now, out)
+}
+
+// askOn asks for what follows all that was asked for, unless that is so already.
+func (r *Replica) askOn(now time.Duration, out *Effects) {
+	if f := &r.fetch; !f.asking && f.asked < f.to {
+		f.since = now
+		r.sendGetLog(now, out)
 	}
-	r.ahead.wake(f.donor)
-	if more > 0 {
-		r.timers[timerFetch] = now + f.wait
-		return
-	}
+}
+
+// adapt learns from an answer that has begun to come so long after it was asked for, and so long after the Log
+// before it. It will be waited twice as long: asking again for what is under way on a slow link makes the link
+// slower. Over a long path more is asked for at once, until it fills the path.
+func (r *Replica) adapt(took, pause time.Duration) {
+	f := &r.fetch
 	f.wait = min(max(2*took, fetchIntervalMin), fetchIntervalMax)
-	switch {
-	case f.idle > 0 || f.first < fetchLatency:
-		f.logs = 1
-	case f.answer < f.logs: // there was no more
-	case took < 2*f.first:
-		f.logs = min(2*f.logs, logsMax)
-	default:
-		f.logs = max(f.logs/2, 1)
+	if f.least == 0 || took < f.least {
+		f.least = took
 	}
-	f.since, f.first, f.idle = now, 0, 0
-	r.sendGetLog(now, out)
+	switch {
+	case took < fetchLatency:
+		r.logs = 1
+	case took > 3*f.least: // the path is full; twice as long may be because something was lost
+		r.logs = max(r.logs/2, 1)
+	case 5*pause > 3*took: // most of the time nothing came
+		r.logs = min(max(2*r.logs, 2), logsMax)
+	}
 }
 
 // onFetchTimer asks again, somebody else if there is anybody, and waits longer for the answer.
@@ -120,7 +138,8 @@ func (r *Replica) onFetchTimer(now time.Duration, out *Effects) {
 		return
 	}
 	f.idle++
-	f.wait, f.logs = min(2*f.wait, fetchIntervalMax), 1
+	f.wait = min(2*f.wait, fetchIntervalMax)
+	f.asked, r.logs = 0, 1
 	r.changeDonor()
 	r.sendGetLog(now, out)
 }
@@ -162,38 +181,42 @@ func (r *Replica) onGetLog(now time.Duration, h *wire.Header, m *wire.GetLog, ou
 	if h.View == r.view && m.LastNormal == r.lastNormal {
 		last = r.log.head
 	}
-	first, last := m.From, min(last, m.To)
-	if first <= r.log.base {
-		first, last = r.log.base+1, 0
-	} else {
+	last = min(last, m.To)
+	if m.From > r.log.base {
 		r.pin(now, h.From, m)
+		if m.From <= last {
+			r.giveLogs(h.From, m, last, out)
+			return 0
+		}
 	}
-	r.giveLog(h.From, first, last, m.Logs, out)
-	if m.From > last && m.From <= m.To {
+	answer := out.logs.Take()
+	*answer = wire.Log{LastNormal: r.lastNormal, First: m.From, Commit: r.commit, Entries: answer.Entries.Reset()}
+	if m.From <= r.log.base {
+		answer.First, answer.Last = r.log.base+1, r.log.base
+	}
+	out.send(r.header(), h.From, answer)
+	if m.From <= m.To {
 		return CannotGive
 	}
 	return 0
 }
 
-// giveLog sends the ops first … last in so many Logs at most, and in no more than logsMax for all that ask at
-// once, but one for each. If there are none it sends one without any.
-func (r *Replica) giveLog(to wire.Peer, first, last wire.OpNumber, logs uint64, out *Effects) {
+// giveLogs sends the ops up to one, in as many Logs as are asked for, but in no more than logsMax for all that
+// ask at once, or one for each.
+func (r *Replica) giveLogs(to wire.Peer, m *wire.GetLog, last wire.OpNumber, out *Effects) {
 	var answers [logsMax]*wire.Log
-	room := max(logsMax-out.logs.Lent(), 1)
-	n := 0
-	for n == 0 || first <= last && n < room && uint64(n) < logs {
+	n, next := 0, m.From
+	for ; next <= last && (n == 0 || uint64(n) < m.Logs && out.logs.Lent() < logsMax); n++ {
 		answer := out.logs.Take()
-		*answer = wire.Log{LastNormal: r.lastNormal, First: first, Commit: r.commit, Entries: answer.Entries.Reset()}
-		if first <= last {
-			answer.PrevChain = r.log.chain(first - 1)
-			answer.Entries = r.log.copy(answer.Entries, first, last, logChunkBytes)
-			first += wire.OpNumber(answer.Entries.Len())
+		*answer = wire.Log{
+			LastNormal: r.lastNormal, First: next, PrevChain: r.log.chain(next - 1), Commit: r.commit,
+			Entries: r.log.copy(answer.Entries.Reset(), next, last, logChunkBytes),
 		}
+		next += wire.OpNumber(answer.Entries.Len())
 		answers[n] = answer
-		n++
 	}
-	for i, answer := range answers[:n] {
-		answer.More = uint64(n - 1 - i)
+	for _, answer := range answers[:n] {
+		answer.Last = next - 1
 		out.send(r.header(), to, answer)
 	}
 }
@@ -220,10 +243,17 @@ func (r *Replica) onLog(now time.Duration, h *wire.Header, m *wire.Log, out *Eff
 	switch {
 	case m.LastNormal != f.lastNormal && last > m.Commit:
 		return OldView
-	case last <= r.fetched() || m.First > f.to:
+	case m.First > f.to:
+		return NothingNew
+	}
+	r.answered(now, m)
+	switch {
+	case last <= r.fetched():
+		r.askOn(now, out)
 		return NothingNew
 	case m.First > r.fetched()+1: // one in front of it has to come once more
-		return r.ahead.keepInOrder(h, m, m.First)
+		r.goOn(now, out)
+		return r.ahead.keepLog(h, m)
 	}
 	if f.purpose == fetchGap {
 		return r.fillGap(now, m, out)
@@ -249,7 +279,7 @@ func (r *Replica) stage(now time.Duration, m *wire.Log, out *Effects) Reason {
 		}
 	}
 	if f.unfinished() {
-		r.goOn(now, m.More, out)
+		r.goOn(now, out)
 		return 0
 	}
 	r.timers.stop(timerFetch)
@@ -276,7 +306,7 @@ func (r *Replica) fillGap(now time.Duration, m *wire.Log, out *Effects) Reason {
 		r.fetch.to = max(r.fetch.to, m.Commit) // there may be no Prepares until it is near
 	}
 	if r.log.head < r.fetch.to {
-		r.goOn(now, m.More, out)
+		r.goOn(now, out)
 	} else {
 		r.endFetch()
 	}
@@ -298,7 +328,7 @@ func (r *Replica) viewMovedOn(now time.Duration, w wire.ViewNumber, out *Effects
 // onLogRefused turns elsewhere: the donor has moved on, or has forgotten what is wanted. Then others
 // have, too, and the replica needs a state; it goes on to ask, in case somebody's log is longer.
 func (r *Replica) onLogRefused(now time.Duration, h *wire.Header, m *wire.Log, out *Effects) Reason {
-	forgotten := m.First > r.fetched()+1
+	forgotten := m.Last == m.First-1 && m.Last > r.fetched()
 	switch {
 	case h.From != r.fetch.donor:
 		return NotAwaited

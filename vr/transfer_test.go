@@ -139,17 +139,17 @@ func TestLogsOfAnAnswer(t *testing.T) {
 		h, out := g.replicas[3].header(), &Effects{}
 		m := &wire.GetLog{LastNormal: primary.lastNormal, From: first, To: primary.log.head, Logs: uint64(test.asked)}
 		primary.Step(g.now, &h, m, out)
-		next, last := first, uint64(0)
+		next, ends := first, []wire.OpNumber{}
 		for i, e := range out.Messages {
 			log := e.Message.(*wire.Log)
-			if log.First != next || log.More != uint64(len(out.Messages)-1-i) || log.PrevChain != primary.log.chain(next-1) {
-				t.Errorf("Log %d begins with op %d, %d follow", i, log.First, log.More)
+			if log.First != next || log.PrevChain != primary.log.chain(next-1) {
+				t.Errorf("Log %d begins with op %d, not %d", i, log.First, next)
 			}
 			next += wire.OpNumber(log.Entries.Len())
-			last = log.More
+			ends = append(ends, log.Last)
 		}
-		if len(out.Messages) != test.want || last != 0 {
-			t.Errorf("%d Logs, not %d, answer one GetLog that asks for %d", len(out.Messages), test.want, test.asked)
+		if len(out.Messages) != test.want || slices.ContainsFunc(ends, func(end wire.OpNumber) bool { return end != next-1 }) {
+			t.Errorf("%d Logs, not %d, answer one GetLog that asks for %d, and they end with %v, not %d", len(out.Messages), test.want, test.asked, ends, next-1)
 		}
 	}
 }
@@ -195,7 +195,6 @@ func TestRestOfAnAnswer(t *testing.T) {
 	g.run(200 * time.Millisecond)
 	var asked, given, more Effects
 	far.askLog(g.now, primary.log.head-1, &asked)
-	far.fetch.logs = logsMax
 	h := asked.Messages[0].Header
 	primary.Step(g.now, &h, &wire.GetLog{LastNormal: far.lastNormal, From: 1, To: primary.log.head, Logs: logsMax}, &given)
 	logs := given.Messages
@@ -221,5 +220,101 @@ func TestRestOfAnAnswer(t *testing.T) {
 	far.startViewChange(g.now, far.view+1, &more)
 	if len(far.ahead.kept) > 0 {
 		t.Error("a Log is kept of a fetch that is over")
+	}
+}
+
+// How many Logs are asked for is learnt from how long answers take, and how much of that nothing comes.
+func TestLogsAskedFor(t *testing.T) {
+	const rtt = 100 * time.Millisecond
+	for _, test := range []struct {
+		name               string
+		logs               uint64
+		least, took, pause time.Duration
+		want               uint64
+	}{
+		{"first", 0, 0, rtt, rtt, 2},
+		{"empty path", 2, rtt, rtt, rtt, 4},
+		{"most", logsMax, rtt, rtt, rtt, logsMax},
+		{"near", 4, 0, fetchLatency - 1, fetchLatency - 1, 1},
+		{"half full", 4, rtt, rtt, rtt / 2, 4},
+		{"late", 4, rtt, 2*rtt + 1, 0, 4},
+		{"full", 4, rtt, 3*rtt + 1, 0, 2},
+		{"narrow", 1, rtt, 4 * rtt, 0, 1},
+	} {
+		r := Replica{logs: test.logs, fetch: fetch{least: test.least}}
+		r.adapt(test.took, test.pause)
+		if r.logs != test.want {
+			t.Errorf("%s: asks for %d Logs, not %d", test.name, r.logs, test.want)
+		}
+		if want := max(2*test.took, fetchIntervalMin); r.fetch.wait != want {
+			t.Errorf("%s: waits %v, not %v", test.name, r.fetch.wait, want)
+		}
+	}
+}
+
+// lateAnswer makes a replica that has asked for several Logs, and what answers it.
+func lateAnswer(t *testing.T) (g *group, far *Replica, logs []wire.Envelope) {
+	g = newGroup(t, 3)
+	g.form()
+	far, primary := g.replicas[3], g.replicas[1]
+	g.replicas[3] = nil
+	g.commitLong(6 * logChunkBytes / wire.CommandMax)
+	g.run(200 * time.Millisecond)
+	var asked, given Effects
+	far.logs = logsMax
+	far.askLog(g.now, primary.log.head, &asked)
+	primary.Step(g.now, &asked.Messages[0].Header, asked.Messages[0].Message, &given)
+	if len(given.Messages) < 6 {
+		t.Fatalf("only %d Logs", len(given.Messages))
+	}
+	return g, far, given.Messages
+}
+
+// What has come is used at once, whoever it is from and whatever fills the hole in front of it: a Log of another
+// replica, or a Prepare. None is kept twice.
+func TestKeptLogsAreUsed(t *testing.T) {
+	for _, how := range []string{"another replica", "a Prepare"} {
+		g, far, logs := lateAnswer(t)
+		var out Effects
+		for range 3 {
+			for _, e := range logs[1:] {
+				far.Step(g.now, &e.Header, e.Message, &out)
+			}
+		}
+		if n := len(far.ahead.kept); n != len(logs)-1 {
+			t.Errorf("%d Logs are kept of %d", n, len(logs)-1)
+		}
+		first, h := logs[0].Message.(*wire.Log), logs[0].Header
+		if how == "a Prepare" {
+			far.Step(g.now, &h, &wire.Prepare{First: first.First, PrevChain: first.PrevChain, Commit: first.Commit, Entries: first.Entries}, &out)
+		} else {
+			h.From, h.Incarnation = 2, g.replicas[2].incarnation
+			far.Step(g.now, &h, first, &out)
+		}
+		if far.log.head != g.replicas[1].log.head || len(far.ahead.kept) > 0 {
+			t.Errorf("%s fills the hole: %d ops of %d, %d Logs are kept", how, far.log.head, g.replicas[1].log.head, len(far.ahead.kept))
+		}
+	}
+}
+
+// A replica that knows of more ops when all that it asked for is under way asks for them.
+func TestMoreIsAskedForAtOnce(t *testing.T) {
+	g, far, logs := lateAnswer(t)
+	var out Effects
+	far.Step(g.now, &logs[0].Header, logs[0].Message, &out)
+	end := logs[0].Message.(*wire.Log).Last
+	out.Reset()
+	far.askLog(g.now, end+5, &out)
+	if len(out.Messages) != 1 || out.Messages[0].Message.(*wire.GetLog).From != end+1 {
+		t.Errorf("says %v", out.Messages)
+	}
+	out.Reset()
+	far.askLog(g.now, end+6, &out)
+	if len(out.Messages) != 0 {
+		t.Errorf("asks once more: %v", out.Messages)
+	}
+	far.askAgain(g.now, &out)
+	if len(far.ahead.kept) > 0 {
+		t.Error("Logs are kept of a fetch that is over")
 	}
 }

@@ -492,6 +492,7 @@ func (r *Replica) fetchBase(now time.Duration, h *wire.Header, m *wire.StartView
 		idle := !f.unfinished()
 		f.to = max(f.to, m.Base)
 		if idle {
+			f.since = now
 			r.sendGetLog(now, out)
 		}
 	default:

@@ -352,7 +352,7 @@ func TestEnvelopeString(t *testing.T) {
 		{sample(KindRequest), `2->3 Request v=7 session=12 s=4 acked=2 commands=["+5" ""]`},
 		{sample(KindReply), `2->3 Reply v=7 c=c1e47abcd session=12 s=4 results=["17" gap]`},
 		{sample(KindRefused), "2->3 Refused v=7 c=c1e47abcd why=not-primary primary=1"},
-		{&Log{LastNormal: 6, First: 42, Entries: sampleLog}, `2->3 Log v=7 v'=6 n=42 prev=00000000 k=0 more=0 entries=[6:register(c1e47abcd) 7:"+5"]`},
+		{&Log{LastNormal: 6, First: 42, Entries: sampleLog}, `2->3 Log v=7 v'=6 n=42 prev=00000000 k=0 last=0 entries=[6:register(c1e47abcd) 7:"+5"]`},
 		{&Form{Members: []Member{{1, 10}, {2, 20}}}, "2->3 Form v=7 members=[1:10 2:20] base=0 chain=00000000 root=00000000000000000000000000000000"},
 		{&RecoveryResponse{IsPrimary: true}, "2->3 RecoveryResponse v=7 for=0 primary=1 n=0 k=0 members=[] cv=[]"},
 	} {

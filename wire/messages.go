@@ -115,13 +115,14 @@ type GetLog struct {
 
 // Log answers GetLog with as many of the ops as fit; none means that the sender may not or can
 // not give them. The entries belong to the log of view LastNormal; those up to Commit are
-// committed. So many Logs with the ops that come then follow, as More says.
+// committed. The last Log of the same answer ends with op Last. Without entries, Last is First - 1 if the
+// sender's log begins with First, and else 0.
 type Log struct {
 	LastNormal ViewNumber
 	First      OpNumber
 	PrevChain  Chain
 	Commit     OpNumber
-	More       uint64
+	Last       OpNumber
 	Entries    Entries
 }
 
@@ -382,7 +383,7 @@ func (m *Log) walk(c *coder) {
 	number(c, &m.First, "n", "op-number of the first entry")
 	number(c, &m.PrevChain, "prev", "chain of the op before it")
 	number(c, &m.Commit, "k", "the sender's commit-number")
-	number(c, &m.More, "more", "how many Logs of the same answer follow")
+	number(c, &m.Last, "last", "op-number of the last entry of the last Log of the same answer")
 	c.entries(&m.Entries, "entries", "consecutive entries; none: the sender can not give them")
 }
 

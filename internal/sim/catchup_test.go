@@ -172,3 +172,35 @@ func (p *pursuit) slowLinks() {
 }
 
 func (p *pursuit) primary() *vr.Status { return &p.w.record.members[0].now }
+
+// A backup at the end of a long path, which was cut off for a while, catches up by the logs of the others while
+// the load goes on, which is more than one Log for each round trip; also when datagrams are lost.
+func TestFarBackupCatchesUp(t *testing.T) {
+	for _, test := range []struct {
+		every time.Duration // a KiB
+		loss  float64
+	}{{250 * time.Microsecond, 0}, {250 * time.Microsecond, 0.03}, {80 * time.Microsecond, 0}, {80 * time.Microsecond, 0.001}} {
+		t.Run(fmt.Sprintf("%v/%v", test.every, test.loss), func(t *testing.T) {
+			p := newPursuit(t, 1, test.every, 256<<20, states{})
+			s := link.Settings{Delay: link.Delay{Mean: 80 * time.Millisecond}, Loss: link.Loss{Random: test.loss}}
+			for other := 1; other < behind; other++ {
+				p.Set(other, behind, s)
+				p.Set(behind, other, s)
+			}
+			far := func() *vr.Status { return &p.w.record.members[behind-1].now }
+			p.until(time.Minute, "it follows", func() bool { return p.Now() > 3*time.Second })
+			p.w.net.isolate(p.Now(), behind-1)
+			p.until(time.Minute, "it is behind", func() bool { return p.primary().Op > far().Op+8000 })
+			p.w.net.mend(p.Now())
+			began := p.Now()
+			p.until(20*time.Second, "it has caught up", func() bool {
+				// It learns after 160 ms that something is committed.
+				return far().Applied+wire.OpNumber(320*time.Millisecond/test.every) >= p.primary().Applied
+			})
+			t.Logf("took %v, %v", p.Now()-began, p.events)
+			if p.events[vr.EventStateInstalled] > 0 {
+				t.Error("it needed a state")
+			}
+		})
+	}
+}
