@@ -57,7 +57,7 @@ func TestEarlyBuffersAreBounded(t *testing.T) {
 		}
 	}
 	e.wake(clientID)
-	for range e.turn() {
+	for e.turn() > 0 {
 		e.take()
 	}
 	e.take()
@@ -67,5 +67,30 @@ func TestEarlyBuffersAreBounded(t *testing.T) {
 	}
 	if len(e.kept) != 0 || e.bytes != 0 || held > earlyBytes {
 		t.Errorf("%d messages, %d bytes, %d bytes of empty buffers", len(e.kept), e.bytes, held)
+	}
+}
+
+// One turn looks at earlyTurn messages, so that it does not take long; the others are due then.
+func TestEarlyTurn(t *testing.T) {
+	var e early
+	for range earlyTurn + 1 {
+		e.keep(&wire.Header{From: 1}, &wire.Commit{})
+	}
+	e.keep(&wire.Header{From: 2}, &wire.Commit{})
+	if n := e.turn(); n != 0 {
+		t.Errorf("%d messages are due before anything has come", n)
+	}
+	e.wake(1)
+	for _, want := range []int{earlyTurn, 1, 0} {
+		n := e.turn()
+		if n != want {
+			t.Errorf("%d messages at a turn, not %d", n, want)
+		}
+		for range n {
+			e.take()
+		}
+	}
+	if len(e.kept) != 1 {
+		t.Errorf("%d messages are left", len(e.kept))
 	}
 }

@@ -313,6 +313,57 @@ func TestMoreIsAskedForAtOnce(t *testing.T) {
 	if len(out.Messages) != 0 {
 		t.Errorf("asks once more: %v", out.Messages)
 	}
+}
+
+// A Log without ops that answers what was asked for while others are under way does not mean that those are
+// forgotten.
+func TestRestIsNotForgotten(t *testing.T) {
+	g, far, logs := lateAnswer(t)
+	h, end := logs[0].Header, logs[0].Message.(*wire.Log).Last
+	var out Effects
+	if why := far.onLog(g.now, &h, &wire.Log{First: end + 1}, &out); why != CannotGive || far.lacks != 0 {
+		t.Errorf("%v, lacks a state of op %d", why, far.lacks)
+	}
+	if why := far.onLog(g.now, &h, &wire.Log{First: end + 1, Last: end}, &out); why != CannotGive || far.lacks != end {
+		t.Errorf("%v, lacks a state of op %d, not %d", why, far.lacks, end)
+	}
+}
+
+// An answer that brings nothing, because all of it came otherwise, is an answer, and what follows is asked for.
+// Where it ends nobody needs to believe.
+func TestAnswerThatBringsNothing(t *testing.T) {
+	g, far, logs := lateAnswer(t)
+	far.fetch.to++
+	var out Effects
+	h, first := logs[0].Header, *logs[0].Message.(*wire.Log)
+	far.Step(g.now, &h, &wire.Prepare{First: first.First, PrevChain: first.PrevChain, Entries: first.Entries}, &out)
+	out.Reset()
+	first.Last = viewMax
+	if why := far.onLog(g.now, &h, &first, &out); why != NothingNew || far.fetch.asked != far.fetch.to {
+		t.Errorf("%v, asked for up to %d of %d", why, far.fetch.asked, far.fetch.to)
+	}
+	far.fetch.asked, far.fetch.asking, first.Last = first.First-1, true, first.First
+	if why := far.onLog(g.now, &h, &first, &out); why != NothingNew || len(out.Messages) != 1 {
+		t.Errorf("%v, says %v", why, out.Messages)
+	}
+}
+
+// As many Logs are kept as answer two GetLogs, and none when the fetch is over.
+func TestKeptLogsAreBounded(t *testing.T) {
+	g, far, logs := lateAnswer(t)
+	far.fetch.to = 1000
+	var out Effects
+	h, m := logs[1].Header, *logs[1].Message.(*wire.Log)
+	for i := range 2 * logsMax {
+		m.First = wire.OpNumber(100 + i)
+		if why := far.onLog(g.now, &h, &m, &out); why != TooEarly {
+			t.Fatal(why)
+		}
+	}
+	m.First++
+	if why := far.onLog(g.now, &h, &m, &out); why != TooMuchEarly {
+		t.Error(why)
+	}
 	far.askAgain(g.now, &out)
 	if len(far.ahead.kept) > 0 {
 		t.Error("Logs are kept of a fetch that is over")
