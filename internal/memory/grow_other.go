@@ -2,5 +2,7 @@
 
 package memory
 
-// grow does nothing here.
-func grow(int64) {}
+import "runtime"
+
+// grow only looks what is garbage.
+func grow(int64) { runtime.GC() }

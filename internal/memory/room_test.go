@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"os"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -14,68 +13,156 @@ func percent() int {
 	return p
 }
 
-// cycles returns how often the collector has run by itself.
+// cycles returns how often the collector has run.
 func cycles() uint32 {
 	var s runtime.MemStats
 	runtime.ReadMemStats(&s)
-	return s.NumGC - s.NumForcedGC
+	return s.NumGC
 }
 
-// readState reads a state of so many bytes, of which whoever makes something allocates so many for each MiB.
-func readState(r *Room, bytes, each int) (made [][]byte) {
-	for range bytes >> 20 {
-		for range each >> 12 {
-			made = append(made, make([]byte, 1<<12))
+// makeOf reads a state of so many MiB. Of each it allocates so many bytes, and keeps one of so many.
+func makeOf(r *Room, mibs, each, keep int) (made [][]byte) {
+	for range mibs {
+		for i := range each >> 12 {
+			if b := make([]byte, 1<<12); i%keep == 0 {
+				made = append(made, b)
+			}
 		}
 		r.Read(1 << 20)
 	}
 	return made
 }
 
-// TestRoom: while what is read is kept, the collector does not run, and then it is set as it was.
+// grownBy returns how much more memory the heap has had meanwhile.
+func grownBy(do func()) int64 {
+	debug.FreeOSMemory()
+	before := heap()
+	do()
+	return heap() - before
+}
+
+func heap() int64 {
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	return int64(s.HeapSys - s.HeapReleased)
+}
+
+// TestRoom: while what is read is kept, the collector runs only when there is four times as much to keep, which
+// takes no more memory than that. Then it is set as it was.
 func TestRoom(t *testing.T) {
-	before, set := cycles(), percent()
-	const size = 256 << 20
-	r := NewRoom(size)
-	made := readState(r, size, 1<<20)
+	set, before := percent(), cycles()
+	const mibs = 600
+	var made [][]byte
+	var r *Room
+	took := grownBy(func() {
+		r = NewRoom(mibs << 20)
+		before = cycles()
+		made = makeOf(r, mibs-2, 1<<20, 1)
+	})
+	if n := cycles() - before; n > 4 { // for 64, 256 and 600 MiB, and for the first few
+		t.Errorf("the collector ran %d times", n)
+	}
+	if took > (mibs+64)<<20 {
+		t.Errorf("%d bytes of memory", took)
+	}
+	if got := percent(); got != restPercent {
+		t.Errorf("before the end the collector is set to %d", got)
+	}
+	runtime.KeepAlive(made)
+	makeOf(r, 4, 1<<20, 1)
+	if got := percent(); got != set {
+		t.Errorf("when all is read the collector is set to %d, not %d", got, set)
+	}
+	r.Close()
+	if got := percent(); got != set {
+		t.Errorf("in the end the collector is set to %d, not %d", got, set)
+	}
+}
+
+// TestRoomEnds: for a little more than there is room for the collector does not run at once, and when all is read
+// it works as ever.
+func TestRoomEnds(t *testing.T) {
+	set := percent()
+	r := NewRoom(24 << 20)
+	before := cycles()
+	made := makeOf(r, 20, 1<<20, 1)
+	if n, got := cycles()-before, percent(); n > 1 || got != set {
+		t.Errorf("the collector ran %d times, is set to %d", n, got)
+	}
+	r.Close()
+	runtime.KeepAlive(made)
+	r = NewRoom(24 << 20)
+	makeOf(r, 24, 0, 1)
+	if got := percent(); got != set {
+		t.Errorf("when all is read the collector is set to %d", got)
+	}
+}
+
+// TestRoomForGarbage: for who keeps little of what it allocates there is little room, and the collector works
+// as ever.
+func TestRoomForGarbage(t *testing.T) {
+	set := percent()
+	const mibs = 2048
+	took := grownBy(func() {
+		r := NewRoom(mibs << 20)
+		defer r.Close()
+		for range mibs {
+			makeOf(r, 1, 1<<20, 1<<20)
+		}
+		if got := percent(); got != set {
+			t.Errorf("the collector is set to %d, not %d", got, set)
+		}
+	})
+	if took > 128<<20 {
+		t.Errorf("%d bytes came for garbage", took)
+	}
+}
+
+// TestRoomElsewhere: who keeps its state elsewhere gets no more room than at first, and the collector does not
+// run for it.
+func TestRoomElsewhere(t *testing.T) {
+	const mibs = 4096
+	before := uint32(0)
+	took := grownBy(func() {
+		r := NewRoom(mibs << 20)
+		before = cycles()
+		makeOf(r, mibs, 0, 1)
+	})
 	if n := cycles() - before; n > 0 {
 		t.Errorf("the collector ran %d times", n)
 	}
-	runtime.KeepAlive(made)
-	r.Close()
-	r.Close()
-	if got := percent(); got != set {
-		t.Errorf("the collector is set to %d, not %d", got, set)
+	if took > 3*roomFirst {
+		t.Errorf("%d bytes came for what is kept elsewhere", took)
 	}
 }
 
-// TestRoomForGarbage: who allocates more than what is read is collected after.
-func TestRoomForGarbage(t *testing.T) {
-	set := percent()
-	const size = 128 << 20
-	r := NewRoom(size)
+// TestRoomUnwatched: garbage that nobody looks at is bounded as well.
+func TestRoomUnwatched(t *testing.T) {
+	r := NewRoom(1 << 30)
 	defer r.Close()
-	var most uint64
-	for range size >> 20 {
-		readState(r, 1<<20, 8<<20)
-		var s runtime.MemStats
-		runtime.ReadMemStats(&s)
-		most = max(most, s.HeapAlloc)
-	}
-	if got := percent(); got != set {
-		t.Errorf("the collector is set to %d, not %d", got, set)
-	}
-	if most > size+2*roomSpare {
-		t.Errorf("%d bytes of garbage for a state of %d", most, size)
+	took := grownBy(func() {
+		for range 1 << 10 {
+			_ = append([]byte(nil), make([]byte, 1<<20)...)
+		}
+	})
+	if took > 512<<20 {
+		t.Errorf("%d bytes", took)
 	}
 }
 
-// TestRooms: the collector rests until there is no room any more.
+// TestRooms: the collector rests until there is no room any more, and what the one has got the other does not
+// think is needed.
 func TestRooms(t *testing.T) {
 	set := percent()
-	a, b := NewRoom(1<<20), NewRoom(1<<20)
+	a := NewRoom(1 << 30)
+	needed := allocated() - a.first
+	b := NewRoom(1 << 30)
+	if more := allocated() - a.first - needed; more > roomFirst/2 {
+		t.Errorf("%d bytes are needed, the other one thinks", more)
+	}
 	a.Close()
-	if got := percent(); got != -1 {
+	a.Close()
+	if got := percent(); got != restPercent {
 		t.Errorf("the collector is set to %d", got)
 	}
 	b.Close()
@@ -84,21 +171,30 @@ func TestRooms(t *testing.T) {
 	}
 }
 
-// TestRoomElsewhere: who keeps nothing of what it reads gets no more room than at first.
-func TestRoomElsewhere(t *testing.T) {
-	if !mayPopulate() {
-		t.Skip("needs MADV_POPULATE_WRITE, which Linux has since 5.14")
+// TestRoomWithLimits: who has set a limit, or that the collector rests, knows better.
+func TestRoomWithLimits(t *testing.T) {
+	const limit = 1 << 30
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(limit))
+	set := percent()
+	before := cycles()
+	r := NewRoom(4 << 30)
+	if n := cycles() - before; n > 0 || percent() != set || debug.SetMemoryLimit(-1) != limit {
+		t.Errorf("the collector ran %d times, is set to %d", n, percent())
 	}
-	self := os.Getpid()
-	if err := ForgetPeak(self); err != nil {
-		t.Fatal(err)
-	}
-	before := Peak(self)
-	const size = 4 << 30
-	r := NewRoom(size)
-	readState(r, size, 0)
+	r.Read(4 << 30)
 	r.Close()
-	if grown := Peak(self) - before; grown > 4*roomFirst {
-		t.Errorf("%d bytes came for what is kept elsewhere", grown)
+	debug.SetMemoryLimit(1<<63 - 1)
+	for _, lazy := range []int{-1, restPercent + 1} {
+		func() {
+			defer debug.SetGCPercent(debug.SetGCPercent(lazy))
+			r := NewRoom(roomFirst)
+			if got := percent(); got != lazy {
+				t.Errorf("the collector was set to %d and is to %d", lazy, got)
+			}
+			r.Close()
+			if got := percent(); got != lazy {
+				t.Errorf("the collector was set to %d and is to %d in the end", lazy, got)
+			}
+		}()
 	}
 }
