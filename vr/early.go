@@ -8,7 +8,7 @@ import (
 )
 
 // early keeps copies of messages that came before what they need, within earlyMax messages and
-// earlyBytes bytes. Networks reorder; asking again for what was already sent would be a waste.
+// earlyBytes bytes, or 2*logsMax if they are Logs. Networks reorder; asking again for what was already sent would be a waste.
 type early struct {
 	kept    []kept // as they are to be taken
 	asleep  int    // so many of them are not due

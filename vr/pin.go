@@ -10,7 +10,7 @@ import (
 // others go on. What they have executed since the state must still be in their logs when it is there.
 // So who waits for a state says again and again where it will go on:
 //
-//	GetLog{From: op + 1, To: op}, where op is that of the state
+//	GetLog{Has: op, From: op + 1, To: op}, where op is that of the state
 //
 // asks for no ops. The others answer where their logs begin, and keep them from there on as long as they
 // hear it and their memory lasts. If it does not, the replica learns by the same answer that the state
@@ -28,13 +28,14 @@ func (r *Replica) pinBytes() int { return r.cfg.LogBytes / 8 * 7 }
 // A pin is the wish of another replica that the ops after one stay.
 type pin struct {
 	after wire.OpNumber
-	to    wire.OpNumber // up to where it asked for them; at most after, if for none yet
+	asked wire.OpNumber // what it asked for begins behind this one: up to that it may be under way
+	to    wire.OpNumber // and ends here; at most asked, if it asked for none yet
 	until time.Duration // 0: there is none
 }
 
 // pin notes that a replica will want the ops from one on, or wants them now.
 func (r *Replica) pin(now time.Duration, id wire.Peer, m *wire.GetLog) {
-	r.pins[r.seat(id)] = pin{m.From - 1, m.To, now + pinTime}
+	r.pins[r.seat(id)] = pin{m.Has, m.From - 1, m.To, now + pinTime}
 }
 
 // isPinned tells whether somebody wants the oldest op of the log, and all after it. Who wants more than
@@ -55,9 +56,9 @@ func (r *Replica) isPinned() bool {
 // never far: what is not may wait for it.
 func (r *Replica) isFar(seat int) bool {
 	p := &r.pins[seat]
-	has := max(p.after, r.primary.match[seat])
+	has := max(p.asked, r.primary.match[seat])
 	lacks := r.log.head
-	if p.to > p.after {
+	if p.to > p.asked {
 		lacks = min(p.to, lacks)
 	}
 	if p.until == 0 || has >= min(lacks, r.commit) || r.log.head == r.log.base {
@@ -102,15 +103,15 @@ func (r *Replica) Expect(now time.Duration, op wire.OpNumber) {
 func (r *Replica) onPinTimer(now time.Duration, out *Effects) {
 	r.timers[timerPin] = now + pinInterval
 	op := r.expected.op
-	r.broadcast(&wire.GetLog{LastNormal: r.lastNormal, From: op + 1, To: op}, out)
+	r.broadcast(&wire.GetLog{LastNormal: r.lastNormal, Has: op, From: op + 1, To: op}, out)
 }
 
 // learnTail takes note where the log of another replica begins, and tells whether that was an answer to
 // what onPinTimer asks, and nothing else. Only the log of the primary counts: it has what is not
 // committed as well.
-func (r *Replica) learnTail(from wire.Peer, first wire.OpNumber) bool {
-	e := &r.expected
-	if e.op == 0 {
+func (r *Replica) learnTail(from wire.Peer, m *wire.Log) bool {
+	e, first := &r.expected, m.First
+	if e.op == 0 || first != e.op+1 && m.Last != first-1 {
 		return false
 	}
 	primary := r.primaryOf(r.view)

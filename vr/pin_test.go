@@ -104,21 +104,25 @@ func TestTailIsThePrimarys(t *testing.T) {
 	g, r := needy(t, 64<<10)
 	op := g.replicas[2].Checkpoint().Op
 	r.Expect(g.now, op)
-	say := func(from wire.Peer, first wire.OpNumber, want Reason) {
+	say := func(from wire.Peer, first, last wire.OpNumber, want Reason) {
 		t.Helper()
-		if why := g.tell(3, g.from(from), &wire.Log{First: first, Commit: first + 10}); why != want {
+		if why := g.tell(3, g.from(from), &wire.Log{First: first, Commit: first + 10, Last: last}); why != want {
 			t.Errorf("%v, want %v", why, want)
 		}
 	}
-	say(2, op+5, NotAwaited)
+	say(2, op+5, op+4, NotAwaited)
 	if r.expected.tail != 0 {
 		t.Error("believes a backup")
 	}
-	say(1, op+5, NotAwaited)
+	say(1, op+5, 0, NotAwaited)
+	if r.expected.tail != 0 {
+		t.Error("takes for the beginning of a log what was asked for")
+	}
+	say(1, op+5, op+4, NotAwaited)
 	if r.expected.tail != op+4 {
 		t.Errorf("the log begins after %d", r.expected.tail)
 	}
-	say(1, op+1, 0)
+	say(1, op+1, 0, 0)
 	if r.expected.tail != 0 || !r.BeginRestore(op) {
 		t.Error("the log goes back far enough, and the state is not wanted")
 	}
@@ -135,7 +139,7 @@ func TestFarReplicaGetsNoPrepares(t *testing.T) {
 	primary := g.replicas[1]
 	// prepares asks for a part of the log, and tells whether the next op is sent as well.
 	prepares := func(from, to wire.OpNumber) (sent bool) {
-		if why := g.tell(1, far.header(), &wire.GetLog{From: from, To: to}); why != 0 {
+		if why := g.tell(1, far.header(), &wire.GetLog{Has: from - 1, From: from, To: to}); why != 0 {
 			t.Fatal(why)
 		}
 		g.submit(1)

@@ -34,15 +34,16 @@ type Replica struct {
 	peers      [wire.MembersMax]peer // by position in cfg.Replicas
 	timers     timers
 
-	primary    primary    // normal.go
-	backup     backup     // normal.go
-	viewChange viewChange // viewchange.go
-	fetch      fetch      // transfer.go
-	logs       uint64     // how many may answer a GetLog; 0: one
-	ahead      early      // Logs that came before those in front of them
-	recovery   recovery   // recovery.go
-	birth      birth      // birth.go
-	groupLost  bool       // recovery.go
+	primary    primary       // normal.go
+	backup     backup        // normal.go
+	viewChange viewChange    // viewchange.go
+	fetch      fetch         // transfer.go
+	logs       uint64        // how many may answer a GetLog; 0: one
+	patience   time.Duration // how long the first answer of a fetch is waited for; 0: nothing is known of that
+	ahead      early         // Logs that came before those in front of them
+	recovery   recovery      // recovery.go
+	birth      birth         // birth.go
+	groupLost  bool          // recovery.go
 
 	lacks     wire.OpNumber // restore.go: others have no log up to it, and this replica needs it; 0: nothing
 	restoring bool          // the machine is being restored, and executes nothing
@@ -433,6 +434,9 @@ func (r *Replica) replayEarly(now time.Duration, out *Effects) {
 		}
 	}
 	for r.ahead.wakeLog(r.fetched()+1) && r.replay(now, &r.ahead, out) {
+	}
+	if len(r.ahead.kept) < 2*logsMax { // else none of what comes could be kept
+		r.askOn(now, out)
 	}
 }
 

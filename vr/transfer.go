@@ -42,8 +42,9 @@ func (f *fetch) unfinished() bool { return f.staging != nil && f.staging.head < 
 
 func (r *Replica) beginFetch(now time.Duration, f fetch, out *Effects) {
 	r.endFetch()
+	r.timers.stop(timerFetch)
 	r.fetch = f
-	r.fetch.since, r.fetch.came, r.fetch.wait = now, now, fetchIntervalMin
+	r.fetch.since, r.fetch.came, r.fetch.wait = now, now, max(r.patience, fetchIntervalMin)
 	if r.lacks == 0 {
 		out.event(Event{Kind: EventFetching, View: r.view, Op: f.to, Peer: f.donor})
 	}
@@ -66,8 +67,14 @@ func (r *Replica) fetched() wire.OpNumber {
 func (r *Replica) sendGetLog(now time.Duration, out *Effects) {
 	f := &r.fetch
 	f.asked, f.asking = max(f.asked, r.fetched()), true // what was given twice may be more than was asked for
-	r.timers[timerFetch] = now + f.wait
-	out.send(r.header(), f.donor, &wire.GetLog{LastNormal: f.lastNormal, From: f.asked + 1, To: f.to, Logs: r.logs})
+	if r.timers[timerFetch] == Never {
+		r.timers[timerFetch] = now + f.wait
+	}
+	to := f.to
+	if k := r.ahead.kept; len(k) > 0 && k[0].first > f.asked+1 {
+		to = k[0].first - 1 // what is kept need not come once more
+	}
+	out.send(r.header(), f.donor, &wire.GetLog{LastNormal: f.lastNormal, Has: r.fetched(), From: f.asked + 1, To: to, Logs: r.logs})
 }
 
 // askLog fetches what is missing up to an op of the present view.
@@ -88,18 +95,18 @@ func (r *Replica) answered(now time.Duration, m *wire.Log) {
 	}
 }
 
-// goOn is called when a Log of use has come. If it was the first one of an answer, the next part is asked for: so
-// that is under way while the others come.
+// goOn is called when the next Log has come. Only that puts off asking again: while it does not come, all others
+// are of no use. When those that were kept have been looked at, too, askOn is called.
 func (r *Replica) goOn(now time.Duration, out *Effects) {
 	f := &r.fetch
 	r.timers[timerFetch] = now + f.wait
 	f.came, f.idle = now, 0
-	r.askOn(now, out)
 }
 
-// askOn asks for what follows all that was asked for, unless that is so already.
+// askOn asks for what follows all that was asked for, when the first Log of the answer to that has come: so it is
+// under way while the others come.
 func (r *Replica) askOn(now time.Duration, out *Effects) {
-	if f := &r.fetch; !f.asking && f.asked < f.to {
+	if f := &r.fetch; !f.asking && max(f.asked, r.fetched()) < f.to {
 		f.since = now
 		r.sendGetLog(now, out)
 	}
@@ -111,6 +118,7 @@ func (r *Replica) askOn(now time.Duration, out *Effects) {
 func (r *Replica) adapt(took, pause time.Duration) {
 	f := &r.fetch
 	f.wait = min(max(2*took, fetchIntervalMin), fetchIntervalMax)
+	r.patience = f.wait
 	if f.least == 0 || took < f.least {
 		f.least = took
 	}
@@ -139,7 +147,10 @@ func (r *Replica) onFetchTimer(now time.Duration, out *Effects) {
 	}
 	f.idle++
 	f.wait = min(2*f.wait, fetchIntervalMax)
-	f.asked, r.logs = 0, 1
+	f.asked = 0
+	if len(r.ahead.kept) == 0 {
+		r.logs = 1
+	}
 	r.changeDonor()
 	r.sendGetLog(now, out)
 }
@@ -224,7 +235,7 @@ func (r *Replica) giveLogs(to wire.Peer, m *wire.GetLog, last wire.OpNumber, out
 // onLog takes fetched ops: those of the log that was asked for, and committed ones of any.
 func (r *Replica) onLog(now time.Duration, h *wire.Header, m *wire.Log, out *Effects) Reason {
 	f := &r.fetch
-	if m.Entries.Len() == 0 && r.learnTail(h.From, m.First) {
+	if m.Entries.Len() == 0 && r.learnTail(h.From, m) {
 		return 0
 	}
 	if f.purpose == 0 {
@@ -249,11 +260,14 @@ func (r *Replica) onLog(now time.Duration, h *wire.Header, m *wire.Log, out *Eff
 	r.answered(now, m)
 	switch {
 	case last <= r.fetched():
-		r.askOn(now, out)
 		return NothingNew
 	case m.First > r.fetched()+1: // one in front of it has to come once more
-		r.goOn(now, out)
-		return r.ahead.keepLog(h, m)
+		why := r.ahead.keepLog(h, m)
+		if why == TooEarly {
+			f.came = now
+			r.askOn(now, out)
+		}
+		return why
 	}
 	if f.purpose == fetchGap {
 		return r.fillGap(now, m, out)

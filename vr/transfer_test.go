@@ -208,7 +208,8 @@ func TestRestOfAnAnswer(t *testing.T) {
 	g.now = far.timers[timerFetch]
 	more.Reset()
 	far.onFetchTimer(g.now, &more)
-	if m := more.Messages[0].Message.(*wire.GetLog); m.Logs != 1 || m.From != logs[1].Message.(*wire.Log).First {
+	hole := logs[1].Message.(*wire.Log)
+	if m := more.Messages[0].Message.(*wire.GetLog); m.From != hole.First || m.To != logs[2].Message.(*wire.Log).First-1 {
 		t.Errorf("asks for %v", m)
 	}
 	if why := far.onLog(g.now, &logs[3].Header, &wire.Log{LastNormal: far.lastNormal, First: primary.log.head + 1, Entries: logs[0].Message.(*wire.Log).Entries}, &more); why != NothingNew {
@@ -343,8 +344,9 @@ func TestAnswerThatBringsNothing(t *testing.T) {
 		t.Errorf("%v, asked for up to %d of %d", why, far.fetch.asked, far.fetch.to)
 	}
 	far.fetch.asked, far.fetch.asking, first.Last = first.First-1, true, first.First
-	if why := far.onLog(g.now, &h, &first, &out); why != NothingNew || len(out.Messages) != 1 {
-		t.Errorf("%v, says %v", why, out.Messages)
+	far.Step(g.now, &h, &first, &out)
+	if len(out.Messages) != 1 || out.Messages[0].Message.Kind() != wire.KindGetLog {
+		t.Errorf("says %v", out.Messages)
 	}
 }
 
@@ -367,5 +369,66 @@ func TestKeptLogsAreBounded(t *testing.T) {
 	far.askAgain(g.now, &out)
 	if len(far.ahead.kept) > 0 {
 		t.Error("Logs are kept of a fetch that is over")
+	}
+}
+
+// What nothing is kept of is asked for one Log at a time when an answer does not come, and for so long the next
+// fetch waits as well.
+func TestNoAnswer(t *testing.T) {
+	g, far, logs := lateAnswer(t)
+	var out Effects
+	g.now += 200 * time.Millisecond
+	far.Step(g.now, &logs[0].Header, logs[0].Message, &out)
+	wait := far.fetch.wait
+	if want := g.now + wait; wait != 400*time.Millisecond || far.timers[timerFetch] != want {
+		t.Errorf("waits %v, until %v", wait, far.timers[timerFetch])
+	}
+	far.logs = logsMax
+	g.now = far.timers[timerFetch]
+	out.Reset()
+	far.Tick(g.now, &out)
+	asks := 0
+	for _, e := range out.Messages {
+		if m, is := e.Message.(*wire.GetLog); is {
+			if asks++; m.Logs != 1 || m.From != far.log.head+1 || m.Has != far.log.head {
+				t.Errorf("asks for %v", m)
+			}
+		}
+	}
+	if asks != 1 || far.timers[timerFetch] != g.now+2*wait {
+		t.Errorf("asks %d times, next at %v", asks, far.timers[timerFetch])
+	}
+	far.endFetch()
+	far.beginFetch(g.now, fetch{purpose: fetchGap, to: 100, donor: 1}, &out)
+	if far.fetch.wait != wait {
+		t.Errorf("the next fetch waits %v, not %v", far.fetch.wait, wait)
+	}
+}
+
+// A Log that is lost under load is asked for again, although others come all the time.
+func TestHoleUnderLoad(t *testing.T) {
+	for _, resends := range []bool{true, false} {
+		g := &longPath{group: newGroup(t, 3), delay: 40 * time.Millisecond}
+		g.form()
+		away, lost := true, false
+		g.loses = func(wire.Message) bool { return away }
+		g.load(1400)
+		away = false
+		g.loses = func(m wire.Message) bool {
+			switch m := m.(type) {
+			case *wire.Prepare:
+				return !resends
+			case *wire.Log:
+				if !lost && m.Entries.Len() > 0 && m.First > g.replicas[3].fetch.asked+1 && m.Last > m.First+10 {
+					lost = true
+					return true
+				}
+			}
+			return false
+		}
+		g.load(6000)
+		if behind := g.behind(); !lost || behind > 100 {
+			t.Errorf("Prepares come: %v; lost: %v; %d ops behind", resends, lost, behind)
+		}
 	}
 }

@@ -105,9 +105,10 @@ type ViewChangeProgress struct {
 // ---- state transfer (section 5.2)
 
 // GetLog asks for the ops From … To of the log of view LastNormal, in so many Logs at most; 0 is as good
-// as 1.
+// as 1. The sender has all up to Has; what is between may be under way.
 type GetLog struct {
 	LastNormal ViewNumber
+	Has        OpNumber
 	From       OpNumber
 	To         OpNumber
 	Logs       uint64
@@ -373,6 +374,7 @@ func (m *ViewChangeProgress) walk(c *coder) {
 
 func (m *GetLog) walk(c *coder) {
 	number(c, &m.LastNormal, "v'", "the view whose log is wanted")
+	number(c, &m.Has, "has", "the sender has all ops up to this one")
 	number(c, &m.From, "from", "first op-number wanted")
 	number(c, &m.To, "to", "last op-number wanted")
 	number(c, &m.Logs, "logs", "how many Logs may answer; 0: one")

@@ -34,7 +34,7 @@ var sampleMessages = []Message{
 	&StartView{Op: 43, Commit: 41, Base: 41, BaseChain: 0xcafe_d00d_0000_0029, Entries: sampleLog},
 	&GetView{},
 	&ViewChangeProgress{Have: 20, Need: 43},
-	&GetLog{LastNormal: 6, From: 21, To: 43, Logs: 4},
+	&GetLog{LastNormal: 6, Has: 18, From: 21, To: 43, Logs: 4},
 	&Log{LastNormal: 6, First: 42, PrevChain: 0xcafe_d00d_0000_0029, Commit: 41, Last: 57, Entries: sampleLog},
 	&Form{Members: sampleGroup, Base: Base{Op: 40, Chain: 0xcafe_d00d_0000_0028, Root: Digest{0x12, 15: 0x34}}},
 	&Recovery{},
