@@ -36,10 +36,12 @@ func checkPromise(r *record, s *subject) string {
 	return ""
 }
 
-// vote enters a DoViewChange, the earliest run of each replica.
+// vote enters a DoViewChange, of each replica the latest run: if several have voted, that of an earlier one may
+// not have been counted, and a run between them may be normal below the view.
 func (r *record) vote(view wire.ViewNumber, v vote) {
-	for _, known := range r.voted[view] {
-		if known.by == v.by {
+	for i := range r.voted[view] {
+		if known := &r.voted[view][i]; known.by == v.by {
+			known.incarnation = max(known.incarnation, v.incarnation)
 			return
 		}
 	}

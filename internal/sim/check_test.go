@@ -286,3 +286,18 @@ func TestCheckersSeeViolations(t *testing.T) {
 		})
 	}
 }
+
+// When two runs of a replica have voted for a view, the later one may be the one that counted, and a run between
+// them has promised nothing: it may still be going on elsewhere, in an earlier view.
+func TestPromiseIsThatOfTheLatestRun(t *testing.T) {
+	r := record{q: 2, promised: map[wire.Peer]promise{}, voted: map[wire.ViewNumber][]vote{}}
+	r.vote(1, vote{by: 3, incarnation: 10})
+	r.vote(1, vote{by: 3, incarnation: 30})
+	r.vote(1, vote{by: 3, incarnation: 20})
+	s := &subject{id: 2}
+	s.now.View, s.now.Incarnation = 1, 5
+	r.promise(s)
+	if p := r.promised[3]; p != (promise{view: 1, incarnation: 30}) {
+		t.Errorf("replica 3 has promised %+v", p)
+	}
+}
