@@ -219,6 +219,12 @@ type delayed struct {
 	p  packet
 }
 
+func newLongPath(t *testing.T, delay time.Duration) *longPath {
+	g := &longPath{group: newGroup(t, 3), delay: delay, loses: func(wire.Message) bool { return false }}
+	g.form()
+	return g
+}
+
 // carry delivers what is due.
 func (g *longPath) carry() {
 	for len(g.late) > 0 && g.late[0].at <= g.now {
@@ -278,14 +284,21 @@ func (g *longPath) load(ms int) {
 	}
 }
 
+// lag is load of which replica 3 hears nothing.
+func (g *longPath) lag(ms int) {
+	loses := g.loses
+	g.loses = func(wire.Message) bool { return true }
+	g.load(ms)
+	g.loses = loses
+}
+
 // behind returns how many ops replica 3 has not yet.
 func (g *longPath) behind() int { return int(g.replicas[1].log.head - g.replicas[3].log.head) }
 
 // A backup at the end of a long path, on which more is under way than fills a Log, misses a Prepare and
 // does not fall behind: what is under way to it is not what it lacks.
 func TestLongPathIsNotFarBehind(t *testing.T) {
-	g := &longPath{group: newGroup(t, 3), delay: 80 * time.Millisecond}
-	g.form()
+	g := newLongPath(t, 80*time.Millisecond)
 	lost := false
 	g.loses = func(m wire.Message) bool {
 		_, prepare := m.(*wire.Prepare)
@@ -303,12 +316,8 @@ func TestLongPathIsNotFarBehind(t *testing.T) {
 
 // A backup over a long path, which nothing reached for a second, catches up with the load.
 func TestFarReplicaCatchesUpOverALongPath(t *testing.T) {
-	g := &longPath{group: newGroup(t, 3), delay: 80 * time.Millisecond}
-	g.form()
-	away := true
-	g.loses = func(wire.Message) bool { return away }
-	g.load(1000)
-	away = false
+	g := newLongPath(t, 80*time.Millisecond)
+	g.lag(1000)
 	g.load(200)
 	if behind := g.behind(); behind < 400 {
 		t.Fatalf("only %d ops behind", behind)
@@ -321,12 +330,8 @@ func TestFarReplicaCatchesUpOverALongPath(t *testing.T) {
 
 // A backup near by asks for one Log at a time: for more the primary would let others wait.
 func TestShortPathGetsOneLog(t *testing.T) {
-	g := &longPath{group: newGroup(t, 3), delay: 3 * time.Millisecond}
-	g.form()
-	away := true
-	g.loses = func(wire.Message) bool { return away }
-	g.load(1000)
-	away = false
+	g := newLongPath(t, 3*time.Millisecond)
+	g.lag(1000)
 	for range 200 {
 		g.load(1)
 		if logs := g.replicas[3].logs; logs > 1 {
@@ -341,12 +346,9 @@ func TestShortPathGetsOneLog(t *testing.T) {
 
 // A backup over a narrow path does not ask for much at once: the path is not wider for it.
 func TestNarrowPathGetsFewLogs(t *testing.T) {
-	g := &longPath{group: newGroup(t, 3), delay: 20 * time.Millisecond, rate: 4 << 20}
-	g.form()
-	away := true
-	g.loses = func(wire.Message) bool { return away }
-	g.load(1000)
-	away = false
+	g := newLongPath(t, 20*time.Millisecond)
+	g.rate = 4 << 20
+	g.lag(1000)
 	for range 300 {
 		g.load(10)
 		if logs := g.replicas[3].logs; logs > 4 {

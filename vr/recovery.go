@@ -72,16 +72,15 @@ func (r *Replica) onRecoveryTimer(now time.Duration, out *Effects) {
 // askAgain gives up the target: its primary has moved on. What is committed stays. A replica that
 // waits for a state asks at leisure.
 func (r *Replica) askAgain(now time.Duration, out *Effects) {
-	if s := r.fetch.staging; s != nil && s.head > r.recovery.commit {
-		s.truncate(max(s.base, r.recovery.commit))
-	}
 	staging := r.fetch.staging
+	if staging != nil && staging.head > r.recovery.commit {
+		staging.truncate(max(staging.base, r.recovery.commit))
+	}
 	r.endFetch()
 	r.fetch.staging = staging
 	r.recovery.responses = [wire.MembersMax]response{}
 	r.recovery.view = 0
 	r.recovery.interval = recoveryIntervalMin
-	r.timers.stop(timerFetch)
 	r.timers[timerRecovery] = now
 	if r.lacks != 0 {
 		r.recovery.interval = recoveryIntervalMax

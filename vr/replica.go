@@ -435,9 +435,7 @@ func (r *Replica) replayEarly(now time.Duration, out *Effects) {
 	}
 	for r.ahead.wakeLog(r.fetched()+1) && r.replay(now, &r.ahead, out) {
 	}
-	if len(r.ahead.kept) < 2*logsMax { // else none of what comes could be kept
-		r.askOn(now, out)
-	}
+	r.askOn(now, out)
 }
 
 // replay handles an early message that is due again, if there is one.

@@ -42,7 +42,6 @@ func (f *fetch) unfinished() bool { return f.staging != nil && f.staging.head < 
 
 func (r *Replica) beginFetch(now time.Duration, f fetch, out *Effects) {
 	r.endFetch()
-	r.timers.stop(timerFetch)
 	r.fetch = f
 	r.fetch.since, r.fetch.came, r.fetch.wait = now, now, max(r.patience, fetchIntervalMin)
 	if r.lacks == 0 {
@@ -54,6 +53,7 @@ func (r *Replica) beginFetch(now time.Duration, f fetch, out *Effects) {
 func (r *Replica) endFetch() {
 	r.fetch = fetch{}
 	r.ahead.clear()
+	r.timers.stop(timerFetch)
 }
 
 // fetched returns the op up to which the fetch has everything.
@@ -81,7 +81,6 @@ func (r *Replica) sendGetLog(now time.Duration, out *Effects) {
 func (r *Replica) askLog(now time.Duration, to wire.OpNumber, out *Effects) {
 	if r.fetch.purpose != 0 && r.fetched() < r.fetch.to {
 		r.fetch.to = max(r.fetch.to, to)
-		r.askOn(now, out)
 		return
 	}
 	r.beginFetch(now, fetch{purpose: fetchGap, lastNormal: r.view, to: to, donor: r.primaryOf(r.view)}, out)
@@ -96,7 +95,7 @@ func (r *Replica) answered(now time.Duration, m *wire.Log) {
 }
 
 // goOn is called when the next Log has come. Only that puts off asking again: while it does not come, all others
-// are of no use. When those that were kept have been looked at, too, askOn is called.
+// are of no use.
 func (r *Replica) goOn(now time.Duration, out *Effects) {
 	f := &r.fetch
 	r.timers[timerFetch] = now + f.wait
@@ -104,9 +103,10 @@ func (r *Replica) goOn(now time.Duration, out *Effects) {
 }
 
 // askOn asks for what follows all that was asked for, when the first Log of the answer to that has come: so it is
-// under way while the others come.
+// under way while the others come. It is called when a message, and what was kept for it, has been handled.
 func (r *Replica) askOn(now time.Duration, out *Effects) {
-	if f := &r.fetch; !f.asking && max(f.asked, r.fetched()) < f.to {
+	f, room := &r.fetch, len(r.ahead.kept) < 2*logsMax // without room, nothing that comes could be kept
+	if room && !f.asking && max(f.asked, r.fetched()) < f.to {
 		f.since = now
 		r.sendGetLog(now, out)
 	}
@@ -265,7 +265,6 @@ func (r *Replica) onLog(now time.Duration, h *wire.Header, m *wire.Log, out *Eff
 		why := r.ahead.keepLog(h, m)
 		if why == TooEarly {
 			f.came = now
-			r.askOn(now, out)
 		}
 		return why
 	}

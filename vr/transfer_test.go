@@ -154,23 +154,29 @@ func TestLogsOfAnAnswer(t *testing.T) {
 	}
 }
 
-// Logs may come in any order: none is asked for once more, and in the end nothing of them is kept.
-func TestLogsInAnyOrder(t *testing.T) {
-	g := newGroup(t, 3)
+// lateAnswer makes a replica that has asked for several Logs, and what answers it.
+func lateAnswer(t *testing.T) (g *group, far *Replica, logs []wire.Envelope) {
+	g = newGroup(t, 3)
 	g.form()
 	far, primary := g.replicas[3], g.replicas[1]
 	g.replicas[3] = nil
-	g.commitLong(4 * logChunkBytes / wire.CommandMax)
+	g.commitLong(6 * logChunkBytes / wire.CommandMax)
 	g.run(200 * time.Millisecond)
-	var asked, given, more Effects
+	var asked, given Effects
+	far.logs = logsMax
 	far.askLog(g.now, primary.log.head, &asked)
-	m := *asked.Messages[0].Message.(*wire.GetLog)
-	m.Logs = logsMax
-	primary.Step(g.now, &asked.Messages[0].Header, &m, &given)
-	if len(given.Messages) < 4 {
+	primary.Step(g.now, &asked.Messages[0].Header, asked.Messages[0].Message, &given)
+	if len(given.Messages) < 6 {
 		t.Fatalf("only %d Logs", len(given.Messages))
 	}
-	for _, e := range slices.Backward(given.Messages) {
+	return g, far, given.Messages
+}
+
+// Logs may come in any order: none is asked for once more, and in the end nothing of them is kept.
+func TestLogsInAnyOrder(t *testing.T) {
+	g, far, logs := lateAnswer(t)
+	var more Effects
+	for _, e := range slices.Backward(logs) {
 		more.Reset()
 		far.Step(g.now, &e.Header, e.Message, &more)
 		for _, e := range more.Messages {
@@ -179,7 +185,7 @@ func TestLogsInAnyOrder(t *testing.T) {
 			}
 		}
 	}
-	if far.log.head != primary.log.head || len(far.ahead.kept) > 0 || far.fetch.purpose != 0 {
+	if primary := g.replicas[1]; far.log.head != primary.log.head || len(far.ahead.kept) > 0 || far.fetch.purpose != 0 {
 		t.Errorf("has %d ops of %d, keeps %d Logs", far.log.head, primary.log.head, len(far.ahead.kept))
 	}
 }
@@ -187,18 +193,8 @@ func TestLogsInAnyOrder(t *testing.T) {
 // When the rest of an answer does not come, it is asked for after the time that has to pass without any of it,
 // and one Log at a time. What has come early is forgotten with the fetch, and what nobody waits for is not kept.
 func TestRestOfAnAnswer(t *testing.T) {
-	g := newGroup(t, 3)
-	g.form()
-	far, primary := g.replicas[3], g.replicas[1]
-	g.replicas[3] = nil
-	g.commitLong(4 * logChunkBytes / wire.CommandMax)
-	g.run(200 * time.Millisecond)
-	var asked, given, more Effects
-	far.askLog(g.now, primary.log.head-1, &asked)
-	h := asked.Messages[0].Header
-	primary.Step(g.now, &h, &wire.GetLog{LastNormal: far.lastNormal, From: 1, To: primary.log.head, Logs: logsMax}, &given)
-	logs := given.Messages
-
+	g, far, logs := lateAnswer(t)
+	var more Effects
 	g.now += 10 * time.Millisecond
 	far.Step(g.now, &logs[0].Header, logs[0].Message, &more)
 	far.Step(g.now, &logs[2].Header, logs[2].Message, &more)
@@ -212,7 +208,7 @@ func TestRestOfAnAnswer(t *testing.T) {
 	if m := more.Messages[0].Message.(*wire.GetLog); m.From != hole.First || m.To != logs[2].Message.(*wire.Log).First-1 {
 		t.Errorf("asks for %v", m)
 	}
-	if why := far.onLog(g.now, &logs[3].Header, &wire.Log{LastNormal: far.lastNormal, First: primary.log.head + 1, Entries: logs[0].Message.(*wire.Log).Entries}, &more); why != NothingNew {
+	if why := far.onLog(g.now, &logs[3].Header, &wire.Log{LastNormal: far.lastNormal, First: far.fetch.to + 1, Entries: logs[0].Message.(*wire.Log).Entries}, &more); why != NothingNew {
 		t.Errorf("what is not asked for: %v", why)
 	}
 	if len(far.ahead.kept) != 1 {
@@ -253,24 +249,6 @@ func TestLogsAskedFor(t *testing.T) {
 	}
 }
 
-// lateAnswer makes a replica that has asked for several Logs, and what answers it.
-func lateAnswer(t *testing.T) (g *group, far *Replica, logs []wire.Envelope) {
-	g = newGroup(t, 3)
-	g.form()
-	far, primary := g.replicas[3], g.replicas[1]
-	g.replicas[3] = nil
-	g.commitLong(6 * logChunkBytes / wire.CommandMax)
-	g.run(200 * time.Millisecond)
-	var asked, given Effects
-	far.logs = logsMax
-	far.askLog(g.now, primary.log.head, &asked)
-	primary.Step(g.now, &asked.Messages[0].Header, asked.Messages[0].Message, &given)
-	if len(given.Messages) < 6 {
-		t.Fatalf("only %d Logs", len(given.Messages))
-	}
-	return g, far, given.Messages
-}
-
 // What has come is used at once, whoever it is from and whatever fills the hole in front of it: a Log of another
 // replica, or a Prepare. None is kept twice.
 func TestKeptLogsAreUsed(t *testing.T) {
@@ -306,11 +284,13 @@ func TestMoreIsAskedForAtOnce(t *testing.T) {
 	end := logs[0].Message.(*wire.Log).Last
 	out.Reset()
 	far.askLog(g.now, end+5, &out)
+	far.askOn(g.now, &out)
 	if len(out.Messages) != 1 || out.Messages[0].Message.(*wire.GetLog).From != end+1 {
 		t.Errorf("says %v", out.Messages)
 	}
 	out.Reset()
 	far.askLog(g.now, end+6, &out)
+	far.askOn(g.now, &out)
 	if len(out.Messages) != 0 {
 		t.Errorf("asks once more: %v", out.Messages)
 	}
@@ -408,12 +388,8 @@ func TestNoAnswer(t *testing.T) {
 // A Log that is lost under load is asked for again, although others come all the time.
 func TestHoleUnderLoad(t *testing.T) {
 	for _, resends := range []bool{true, false} {
-		g := &longPath{group: newGroup(t, 3), delay: 40 * time.Millisecond}
-		g.form()
-		away, lost := true, false
-		g.loses = func(wire.Message) bool { return away }
-		g.load(1400)
-		away = false
+		g, lost := newLongPath(t, 40*time.Millisecond), false
+		g.lag(1400)
 		g.loses = func(m wire.Message) bool {
 			switch m := m.(type) {
 			case *wire.Prepare:
