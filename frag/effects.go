@@ -1,6 +1,9 @@
 package frag
 
-import "vrnode/wire"
+import (
+	"vrnode/internal/slab"
+	"vrnode/wire"
+)
 
 // Effects collects what a call wants done. The caller owns it, passes it to any number of calls
 // and empties it with Reset. All bytes in it are valid until Reset.
@@ -11,29 +14,34 @@ type Effects struct {
 	Datagrams []wire.Datagram
 
 	arena arena
-	lent  []loan
+	lent  slab.Of[loan]
 	// unpacked sums up the buffers of messages that were compressed.
 	unpacked int
 }
 
-// A Delivery is a message that has arrived.
+// A Delivery is a message that has arrived. Parcel is the buffer that begins with its bytes, or nil. Who
+// wants to keep that swaps it for another.
 type Delivery struct {
-	From  wire.Peer
-	Bytes []byte
+	From   wire.Peer
+	Bytes  []byte
+	Parcel *wire.Parcel
 }
 
+// A loan is a buffer of a pool.
 type loan struct {
-	pool  *pool
-	bytes []byte
+	pool   *pool
+	parcel wire.Parcel
 }
 
 // Reset empties e and takes back what it lent.
 func (e *Effects) Reset() {
-	for i, l := range e.lent {
-		l.pool.give(l.bytes)
-		e.lent[i] = loan{}
+	for _, l := range e.lent.All() {
+		if b := l.parcel.Swap(nil); b != nil {
+			l.pool.give(b)
+		}
 	}
-	e.Messages, e.Datagrams, e.lent = e.Messages[:0], e.Datagrams[:0], e.lent[:0]
+	e.lent.Reset()
+	e.Messages, e.Datagrams = e.Messages[:0], e.Datagrams[:0]
 	e.unpacked = 0
 	e.arena.reset()
 }
@@ -43,13 +51,16 @@ func (e *Effects) deliverCopy(from wire.Peer, b []byte) {
 	room := e.arena.reserve(len(b))
 	copy(room, b)
 	e.arena.commit(len(b))
-	e.Messages = append(e.Messages, Delivery{from, room})
+	e.Messages = append(e.Messages, Delivery{From: from, Bytes: room})
 }
 
-// deliver delivers a message in a buffer of the pool, which gets it back on Reset.
+// deliver delivers the message that a buffer of the pool begins with. The pool gets that back on Reset, or
+// what it was swapped for.
 func (e *Effects) deliver(from wire.Peer, b []byte, p *pool, buffer []byte) {
-	e.Messages = append(e.Messages, Delivery{from, b})
-	e.lent = append(e.lent, loan{p, buffer})
+	l := e.lent.Take()
+	l.pool = p
+	l.parcel.Swap(buffer)
+	e.Messages = append(e.Messages, Delivery{from, b, &l.parcel})
 }
 
 const (

@@ -145,6 +145,17 @@ func (e *Endpoint) Send(now time.Duration, to wire.Peer, lane Lane, message []by
 // not for what is repeated until an answer comes: on a narrow path all of it would wait, be dropped, and
 // be repeated.
 func (e *Endpoint) SendUntil(now, until time.Duration, to wire.Peer, lane Lane, message []byte) bool {
+	return e.send(now, until, to, lane, message, nil)
+}
+
+// SendParcel is Send for a message that was sealed in a parcel, without a copy of it. The parcel has another
+// buffer then, in which nothing is of worth.
+func (e *Endpoint) SendParcel(now time.Duration, to wire.Peer, lane Lane, parcel *wire.Parcel) bool {
+	return e.send(now, Never, to, lane, parcel.Message(), parcel)
+}
+
+// send queues a message, which is in a parcel or nowhere in particular.
+func (e *Endpoint) send(now, until time.Duration, to wire.Peer, lane Lane, message []byte, parcel *wire.Parcel) bool {
 	now = e.advance(now)
 	p := e.find(to)
 	if p == nil || lane >= LanesMax || len(message) == 0 || len(message) > MessageMax {
@@ -152,10 +163,20 @@ func (e *Endpoint) SendUntil(now, until time.Duration, to wire.Peer, lane Lane, 
 	}
 	body, compressed := e.body(p, lane, message)
 	size := classSize(classOf(bufferSize(totalOf(body))))
+	// What is small, or was compressed, or is in a buffer of another size than ours, is copied nevertheless.
+	adopts := parcel != nil && !compressed && len(message) > wire.SingleMax && isClass(parcel.Cap()) && parcel.Cap() >= size
+	if adopts {
+		size = parcel.Cap()
+	}
 	if !e.makeRoom(p, &p.out[lane], size) {
 		return false
 	}
-	m := e.newMessage(body)
+	var m *outMessage
+	if adopts {
+		m = e.messageIn(parcel.Swap(e.pool.take(size)))
+	} else {
+		m = e.newMessage(body)
+	}
 	m.until = until
 	if m.compressed = compressed; compressed {
 		p.counters.Compressed++

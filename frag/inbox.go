@@ -1,10 +1,6 @@
 package frag
 
 import (
-	"encoding/binary"
-
-	"github.com/cespare/xxhash/v2"
-
 	"vrnode/internal/assert"
 	"vrnode/wire"
 )
@@ -175,8 +171,8 @@ func (m *inMessage) put(d *wire.Data) bool {
 // there is no memory for now stays, and is looked at again when its last fragment comes again.
 func (e *Endpoint) finishMessage(p *peer, l *inLane, id uint64, out *Effects) Reason {
 	m := l.open[place(id)]
-	body := m.buffer[:m.total-wire.TrailerSize]
-	if xxhash.Sum64(body) != binary.LittleEndian.Uint64(m.buffer[len(body):]) {
+	body, ok := wire.CutTrailer(m.buffer[:m.total])
+	if !ok {
 		return ReasonTrailer
 	}
 	if m.compressed {

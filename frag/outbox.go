@@ -1,10 +1,7 @@
 package frag
 
 import (
-	"encoding/binary"
 	"time"
-
-	"github.com/cespare/xxhash/v2"
 
 	"vrnode/internal/assert"
 	"vrnode/wire"
@@ -251,21 +248,26 @@ func (l *outLane) rewind() {
 	}
 }
 
-// newMessage copies a message into a buffer, with what it needs there.
+// newMessage copies a message into a buffer, with its trailer if it needs one.
 func (e *Endpoint) newMessage(message []byte) *outMessage {
+	b := append(e.pool.take(bufferSize(totalOf(message)))[:0], message...)
+	if len(message) > wire.SingleMax {
+		b = wire.AppendTrailer(b)
+	}
+	return e.messageIn(b)
+}
+
+// messageIn makes a message of what is in a buffer of the pool, with its trailer if it needs one.
+func (e *Endpoint) messageIn(b []byte) *outMessage {
 	var m *outMessage
 	if n := len(e.outMessages); n > 0 {
 		m, e.outMessages = e.outMessages[n-1], e.outMessages[:n-1]
 	} else {
 		m = new(outMessage)
 	}
-	*m = outMessage{total: totalOf(message), single: len(message) <= wire.SingleMax}
-	m.cells = cellsOf(m.total)
-	m.buffer = e.pool.take(bufferSize(m.total))
-	clear(m.buffer[copy(m.buffer, message):])
-	if !m.single {
-		binary.LittleEndian.PutUint64(m.buffer[len(message):], xxhash.Sum64(message))
-	}
+	*m = outMessage{total: len(b), cells: cellsOf(len(b)), single: len(b) <= wire.SingleMax}
+	m.buffer = b[:bufferSize(m.total)]
+	clear(m.buffer[m.total:])
 	return m
 }
 

@@ -39,9 +39,12 @@ func (p *pool) take(n int) []byte {
 	return b[:n]
 }
 
-// give returns a buffer that take lent.
+// isClass tells whether buffers of a class have that size.
+func isClass(size int) bool { return size == classSize(classOf(size)) }
+
+// give returns a buffer that take lent, or another one in its place, which is kept if it is of use.
 func (p *pool) give(b []byte) {
-	if p.kept+cap(b) > keptMax {
+	if p.kept+cap(b) > keptMax || !isClass(cap(b)) {
 		return
 	}
 	p.kept += cap(b)

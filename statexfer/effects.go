@@ -25,7 +25,6 @@ type Effects struct {
 	getPieces slab.Of[wire.GetPiece]
 	manifests slab.Of[wire.Manifest]
 	blocks    slab.Of[wire.Blocks]
-	pieces    slab.Of[wire.Piece]
 	read      []*readJob
 }
 
@@ -49,7 +48,6 @@ func (e *Effects) Reset() {
 	e.getPieces.Reset()
 	e.manifests.Reset()
 	e.blocks.Reset()
-	e.pieces.Reset()
 }
 
 func (e *Effects) send(from, to wire.Peer, m wire.Message) {

@@ -15,6 +15,7 @@ type fetch struct {
 	from  *donor
 	stage stage
 	whole bool // the old state is not to be used
+	lent  bool // it has a buffer
 	asked time.Duration
 	runs  []wire.Run
 	// blocks are those of the chunk, as soon as they are known.
@@ -115,20 +116,20 @@ func (t *Target) takeFetch() *fetch {
 // lend gives a fetch a buffer for its chunk, which it has until it is stored. Most fetches wait for an
 // answer and need none, so a few buffers go round, and stay in the caches of the processor.
 func (t *Target) lend(f *fetch) {
-	if f.job.buffer != nil {
+	if f.lent {
 		return
 	}
-	if n := len(t.buffers); n > 0 {
-		f.job.buffer, t.buffers = t.buffers[n-1], t.buffers[:n-1]
-		return
+	f.lent = true
+	if n := len(t.parcels); n > 0 {
+		f.job.parcel, t.parcels = t.parcels[n-1], t.parcels[:n-1]
 	}
-	f.job.buffer = make([]byte, ChunkMax)
 }
 
 // unlend takes the buffer back.
 func (t *Target) unlend(f *fetch) {
-	if f.job.buffer != nil {
-		t.buffers, f.job.buffer = append(t.buffers, f.job.buffer), nil
+	if f.lent {
+		t.parcels = append(t.parcels, f.job.parcel)
+		f.job.parcel, f.lent = wire.Parcel{}, false
 	}
 }
 
@@ -226,7 +227,7 @@ func (t *Target) onPiece(now time.Duration, d *donor, m *wire.Piece, out *Effect
 	}
 	t.meter.moved += uint64(m.Parts.Size())
 	t.lend(f)
-	if !f.take(m.Parts) {
+	if !f.take(m, t.manifest.Chunks[f.chunk].Length) {
 		t.unlend(f)
 		t.ignored[ReasonMalformed]++
 		t.wrong(now, d, out)
@@ -237,8 +238,11 @@ func (t *Target) onPiece(now time.Duration, d *donor, m *wire.Piece, out *Effect
 	t.store(f, out)
 }
 
-// take copies the runs that were asked for, and tells whether they are all there.
-func (f *fetch) take(parts wire.Parts) bool {
+// take takes the runs that were asked for, and tells whether they are all there. If they are one that is all
+// of the chunk, it stays where it is, and the buffer of the message is kept in exchange for that of the job.
+// length is that of the chunk.
+func (f *fetch) take(m *wire.Piece, length uint32) bool {
+	parts := m.Parts
 	if parts.Len() != len(f.runs) {
 		return false
 	}
@@ -247,7 +251,12 @@ func (f *fetch) take(parts wire.Parts) bool {
 		if offset != r.Offset || len(body) != int(r.Length) {
 			return false
 		}
-		copy(f.job.buffer[offset:], body)
+		if in := parts.Parcel(); r.Length == length && in != nil {
+			*in, f.job.parcel = f.job.parcel, *in
+			assert.That(&f.job.parcel.Part(len(body))[0] == &body[0], "a piece lies in its parcel")
+			return true
+		}
+		copy(f.job.parcel.Part(int(length))[offset:], body)
 	}
 	return true
 }
@@ -256,7 +265,7 @@ func (f *fetch) take(parts wire.Parts) bool {
 func (t *Target) store(f *fetch, out *Effects) {
 	f.stage = storing
 	f.from.flight--
-	t.lend(f) // of which all is copied from the old state has none yet
+	t.lend(f) // that of which all is copied from the old state has none yet
 	j := &f.job
 	j.spool, j.slot, j.chunk = t.has.spool, t.takeSlot(), t.manifest.Chunks[f.chunk]
 	j.fetch, j.round, j.wrong, j.err = f, t.round, false, nil

@@ -56,7 +56,7 @@ func (j *fillJob) Done(now time.Duration, out *Effects) { j.done(now, j, out) }
 
 func (*fillJob) IsLong() bool { return true }
 
-// A readJob reads runs of a chunk for a target.
+// A readJob reads runs of a chunk for a target, and makes the answer ready to be sent.
 type readJob struct {
 	source *Source
 	busy   bool
@@ -65,19 +65,29 @@ type readJob struct {
 	to      wire.Peer
 	spool   Spool
 	slot    uint32
-	chunk   uint64
 	runs    []wire.Run
-	buffer  []byte // between the file and parts, if there are several runs
-	parts   wire.Parts
+	buffer  []byte // between the file and the piece, if there are several runs
 	err     error
+
+	header  wire.Header
+	piece   wire.Piece
+	parcel  wire.Parcel
+	encoder wire.Encoder
 }
 
 func (j *readJob) Run() {
-	j.parts = j.parts.Reset()
+	if j.read(); j.err == nil {
+		j.encoder.Seal(&j.parcel, &j.header, &j.piece)
+	}
+}
+
+// read reads the runs into the place where they are sent from.
+func (j *readJob) read() {
 	first, last := j.runs[0], j.runs[len(j.runs)-1]
+	parts := j.parcel.Parts(int(last.Offset + last.Length - first.Offset))
 	if len(j.runs) == 1 {
 		var room []byte
-		j.parts, room = j.parts.Extend(first.Offset, int(first.Length))
+		j.piece.Parts, room = parts.Extend(first.Offset, int(first.Length))
 		j.err = readSlot(j.spool, j.slot, int(first.Offset), room)
 		return
 	}
@@ -89,8 +99,9 @@ func (j *readJob) Run() {
 		return
 	}
 	for _, r := range j.runs {
-		j.parts = j.parts.Append(r.Offset, b[r.Offset-first.Offset:][:r.Length])
+		parts = parts.Append(r.Offset, b[r.Offset-first.Offset:][:r.Length])
 	}
+	j.piece.Parts = parts
 }
 
 func (j *readJob) Done(now time.Duration, out *Effects) { j.source.read(now, j, out) }
@@ -105,7 +116,7 @@ type storeJob struct {
 	slot   uint32
 	chunk  wire.Chunk
 	copies []copied
-	buffer []byte
+	parcel wire.Parcel // with the chunk where a piece has its first part
 	wrong  bool
 	err    error
 	// fetch is what the job is for, and round the manifest that it belongs to.
@@ -120,7 +131,7 @@ type copied struct {
 }
 
 func (j *storeJob) Run() {
-	b := j.buffer[:j.chunk.Length]
+	b := j.parcel.Part(int(j.chunk.Length))
 	for _, c := range j.copies {
 		if j.err = readSlot(j.spool, c.slot, c.from, b[c.to:c.to+c.length]); j.err != nil {
 			return

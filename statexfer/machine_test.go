@@ -20,7 +20,7 @@ type bench struct {
 }
 
 func newBench(t testing.TB, state io.WriterTo) *bench {
-	b := &bench{t: t, Source: NewSource(SourceConfig{Self: 1, Open: func() (Spool, error) { return &Memory{}, nil }})}
+	b := &bench{t: t, Source: NewSource(SourceConfig{Self: 1, Header: headerOf(1), Open: func() (Spool, error) { return &Memory{}, nil }})}
 	b.Offer(checkpoint(10, state))
 	b.say(2, &wire.GetManifest{Op: 10})
 	b.work(0)
@@ -394,7 +394,7 @@ func TestStateIsBounded(t *testing.T) {
 // that a machine leaves alone what it gave to a job.
 func TestJobsInOtherThreads(t *testing.T) {
 	state := newTable(1, 5000, 1000)
-	source := NewSource(SourceConfig{Self: 1, Open: func() (Spool, error) { return newLocked(), nil }})
+	source := NewSource(SourceConfig{Self: 1, Header: headerOf(1), Open: func() (Spool, error) { return newLocked(), nil }})
 	source.Offer(checkpoint(10, state))
 	target := NewTarget(TargetConfig{Self: 2, Open: func(wire.ClusterID) (Spool, error) { return newLocked(), nil }})
 	todo, finished := make(chan Job), make(chan Job)

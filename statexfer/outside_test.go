@@ -35,7 +35,7 @@ func TestGuests(t *testing.T) {
 
 // What is prepared is there when the first asks, and its root is known before.
 func TestPrepare(t *testing.T) {
-	s := NewSource(SourceConfig{Self: 1, Open: func() (Spool, error) { return &Memory{}, nil }})
+	s := NewSource(SourceConfig{Self: 1, Header: headerOf(1), Open: func() (Spool, error) { return &Memory{}, nil }})
 	b := &bench{t: t, Source: s}
 	if _, written, _ := b.Root(); written {
 		t.Fatal("nothing is written out")
@@ -59,7 +59,7 @@ func TestPrepare(t *testing.T) {
 
 // A state that can not be read is told as that.
 func TestPrepareFails(t *testing.T) {
-	b := &bench{t: t, Source: NewSource(SourceConfig{Self: 1, Open: func() (Spool, error) { return &Memory{}, nil }})}
+	b := &bench{t: t, Source: NewSource(SourceConfig{Self: 1, Header: headerOf(1), Open: func() (Spool, error) { return &Memory{}, nil }})}
 	file, _ := makeFile(t, 300)
 	f, err := OpenFile(bytes.NewReader(file[:len(file)-1]))
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 // SourceConfig is what a Source must be told.
 type SourceConfig struct {
 	Self wire.Peer
+	// Header returns what messages begin with now. Pieces are encoded by jobs.
+	Header func() wire.Header
 	// Open makes an empty spool. It is called by jobs.
 	Open func() (Spool, error)
 }
@@ -328,7 +330,8 @@ func (s *Source) onGetPiece(now time.Duration, from wire.Peer, m *wire.GetPiece,
 		s.refuse(from, wire.TransferRefused{Op: m.Op, Chunk: m.Chunk, Why: wire.TransferBusy}, retryPiece, out)
 		return
 	}
-	j.busy, j.archive, j.to, j.chunk = true, t.of, from, m.Chunk
+	j.busy, j.archive, j.to, j.header = true, t.of, from, s.cfg.Header()
+	j.piece = wire.Piece{Op: m.Op, Chunk: m.Chunk}
 	j.spool, j.slot = t.of.archive.spool, t.of.archive.index[c.Digest]
 	j.runs = append(j.runs[:0], m.Runs...)
 	t.of.reading++
@@ -367,14 +370,12 @@ func (s *Source) read(_ time.Duration, j *readJob, out *Effects) {
 	out.read = append(out.read, j)
 	if j.err != nil {
 		out.Events = append(out.Events, Event{Kind: EventFailed, Op: op, Err: j.err})
-		s.refuse(j.to, wire.TransferRefused{Op: op, Chunk: j.chunk, Why: wire.TransferFailed}, retryFailed, out)
+		s.refuse(j.to, wire.TransferRefused{Op: op, Chunk: j.piece.Chunk, Why: wire.TransferFailed}, retryFailed, out)
 		return
 	}
-	answer := out.pieces.Take()
-	*answer = wire.Piece{Op: op, Chunk: j.chunk, Parts: j.parts}
 	s.stats.Pieces++
-	s.stats.Bytes += uint64(j.parts.Size())
-	out.send(s.cfg.Self, j.to, answer)
+	s.stats.Bytes += uint64(j.piece.Parts.Size())
+	out.send(s.cfg.Self, j.to, &j.piece)
 }
 
 func (s *Source) refuse(to wire.Peer, m wire.TransferRefused, retry time.Duration, out *Effects) {

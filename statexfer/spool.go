@@ -48,8 +48,14 @@ func headAt(slot uint32) int64 {
 
 func groupAt(slot uint32) int64 { return int64(slot/groupSlots) * int64(1+groupSlots) * slotSize }
 
-// writeSlot writes a chunk. If that is interrupted, the digest tells.
+// pageSize is what a kernel keeps of a file in one piece. Where it is larger, nothing is lost.
+const pageSize = 4 << 10
+
+// writeSlot writes the chunk b, and to the end of its last page what is behind it in memory, which means
+// nothing: a kernel has less work with a page that it is given as a whole. If that is interrupted, the
+// digest tells.
 func writeSlot(s Spool, slot uint32, c wire.Chunk, b []byte) error {
+	b = b[:min((len(b)+pageSize-1)/pageSize*pageSize, cap(b))]
 	if _, err := s.WriteAt(b, slotAt(slot)); err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ type Target struct {
 
 	fetches []*fetch
 	spare   []*fetch
-	buffers [][]byte // of ChunkMax, for chunks that have come
+	parcels []wire.Parcel // whose buffers are free
 	meter   meter
 	ignored [reasonMax + 1]uint64
 }
@@ -162,7 +162,7 @@ func (t *Target) closed(_ time.Duration, out *Effects) {
 		t.check(out)
 		return
 	}
-	t.spare, t.buffers = nil, nil // they are of use while chunks come
+	t.spare, t.parcels = nil, nil // they are of use while chunks come
 }
 
 // check finds out what there is already.

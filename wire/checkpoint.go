@@ -96,8 +96,9 @@ func (p TransferPhase) String() string { return name(transferPhaseNames[:], int(
 // Parts is a list of runs with their bytes, in wire form: a four-byte offset, a four-byte length and
 // the bytes, for each.
 type Parts struct {
-	count int
-	raw   []byte
+	count  int
+	raw    []byte
+	parcel *Parcel // that they lie in, or nil
 }
 
 // Len returns the number of parts left.
@@ -133,11 +134,17 @@ func (s Parts) Extend(offset uint32, n int) (Parts, []byte) {
 	raw = binary.LittleEndian.AppendUint32(raw, uint32(n))
 	at := len(raw)
 	raw = slices.Grow(raw, n)[:at+n]
-	return Parts{s.count + 1, raw}, raw[at:]
+	return Parts{s.count + 1, raw, s.parcel}, raw[at:]
 }
 
-// Reset returns an empty list that will reuse the memory of s.
-func (s Parts) Reset() Parts { return Parts{0, s.raw[:0]} }
+// Parcel returns the parcel that the parts, and the message with them, lie in, or nil.
+func (s Parts) Parcel() *Parcel { return s.parcel }
+
+// In returns s, which lies in a parcel.
+func (s Parts) In(p *Parcel) Parts {
+	s.parcel = p
+	return s
+}
 
 // partsLen is for a Decoder: it returns the length in bytes of count parts at the front of b, or -1.
 func partsLen(b []byte, count int) int {

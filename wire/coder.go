@@ -191,7 +191,7 @@ func (c *coder) count(highest int) int {
 func (c *coder) run(count *int, raw *[]byte, length func([]byte, int) int) {
 	if c.mode == encoding {
 		c.buf = binary.LittleEndian.AppendUint32(c.buf, uint32(*count))
-		c.buf = append(c.buf, *raw...)
+		c.buf = appendInPlace(c.buf, *raw)
 		return
 	}
 	*count, *raw = 0, nil
@@ -250,6 +250,9 @@ func list[T any](c *coder, p *[]T, l *listOf[T], name, doc string) {
 func (c *coder) parts(p *Parts, name, doc string) {
 	if c.mode == encoding || c.mode == decoding {
 		c.run(&p.count, &p.raw, partsLen)
+		if c.mode == decoding {
+			p.parcel = nil
+		}
 		return
 	}
 	c.note(name, "parts", doc, p.count)

@@ -20,6 +20,9 @@ func (s *Of[T]) Take() *T {
 // Lent returns how many values are lent.
 func (s *Of[T]) Lent() int { return s.used }
 
+// All returns the values that are lent.
+func (s *Of[T]) All() []*T { return s.items[:s.used] }
+
 // Reset takes back all that was lent.
 func (s *Of[T]) Reset() { s.used = 0 }
 

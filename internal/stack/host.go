@@ -92,7 +92,7 @@ func New(cfg Config) *Host {
 			Self: cfg.Self, Incarnation: cfg.Incarnation, Replicas: ids, Seed: random.Uint64(), LogBytes: cfg.LogBytes,
 		}, cfg.Machine)
 	}
-	h.states = newTransfer(cfg.Self, cfg.Machine, cfg.Spools)
+	h.states = h.newTransfer(cfg.Machine, cfg.Spools)
 	h.client = vr.NewClient(vr.ClientConfig{Self: h.guest, Replicas: ids, Seed: random.Uint64()})
 	h.operator = vr.NewOperator(vr.OperatorConfig{Self: h.guest, Replicas: ids})
 	h.endpoint = frag.New(frag.Config{

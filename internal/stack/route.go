@@ -109,6 +109,9 @@ func (h *Host) receive(now time.Duration, d frag.Delivery, out *Effects) {
 		h.drop(ReasonForged)
 		return
 	}
+	if piece, ok := m.(*wire.Piece); ok {
+		piece.Parts = piece.Parts.In(d.Parcel)
+	}
 	h.hand(now, header, m, out)
 	h.send(now, out)
 }
@@ -148,6 +151,12 @@ func (h *Host) send(now time.Duration, out *Effects) {
 		peer := e.To
 		if peer.IsClient() && peer.Home() != 0 {
 			peer = peer.Home()
+		}
+		if piece, ok := e.Message.(*wire.Piece); ok && peer != h.self {
+			if !h.endpoint.SendParcel(now, peer, laneBulk, piece.Parts.Parcel()) {
+				h.drop(ReasonRefused)
+			}
+			continue
 		}
 		if peer != h.self {
 			if encoded < 0 || !sameMessage(&e, &out.protocol.Messages[encoded]) {

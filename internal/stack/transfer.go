@@ -49,15 +49,15 @@ type transfer struct {
 	cluster wire.ClusterID
 }
 
-func newTransfer(self wire.Peer, machine vr.StateMachine, spools Spools) transfer {
+func (h *Host) newTransfer(machine vr.StateMachine, spools Spools) transfer {
 	ahead := spools.Ahead
 	if ahead == nil {
 		ahead = func(r io.Reader, _ uint64) io.ReadCloser { return io.NopCloser(r) }
 	}
 	return transfer{
 		machine: machine, ahead: ahead,
-		source: statexfer.NewSource(statexfer.SourceConfig{Self: self, Open: spools.Source}),
-		target: statexfer.NewTarget(statexfer.TargetConfig{Self: self, Open: spools.Target}),
+		source: statexfer.NewSource(statexfer.SourceConfig{Self: h.self, Header: h.header, Open: spools.Source}),
+		target: statexfer.NewTarget(statexfer.TargetConfig{Self: h.self, Open: spools.Target}),
 	}
 }
 
@@ -128,17 +128,24 @@ func (h *Host) move(now time.Duration, out *Effects) {
 	if out.states.Ready != nil { // before the need may end for which it came
 		s.ready, out.states.Ready = out.states.Ready, nil
 	}
-	header := wire.Header{Cluster: s.cluster, From: h.guest}
 	if h.replica != nil {
 		h.serveReplica(now, out)
-		header = h.replica.Header()
 	}
+	header := h.header()
 	for _, e := range out.states.Messages {
 		e.Header = header
 		out.protocol.Messages = append(out.protocol.Messages, e)
 	}
 	out.states.Messages = out.states.Messages[:0]
 	h.send(now, out)
+}
+
+// header returns what messages of source and target begin with.
+func (h *Host) header() wire.Header {
+	if h.replica == nil {
+		return wire.Header{Cluster: h.states.cluster, From: h.guest}
+	}
+	return h.replica.Header()
 }
 
 // serveReplica gives the source what the replica has, the target what it lacks, and the replica what

@@ -27,7 +27,9 @@ func TestStateOfAnotherOp(t *testing.T) {
 	for _, op := range []wire.OpNumber{5, 6} {
 		ready := &statexfer.Ready{State: strings.NewReader(written)}
 		ready.Op = op
-		j := &restoreJob{host: &Host{states: newTransfer(1, new(tally.Machine), Spools{})}, ready: ready}
+		h := &Host{self: 1}
+		h.states = h.newTransfer(new(tally.Machine), Spools{})
+		j := &restoreJob{host: h, ready: ready}
 		j.Run()
 		if right := op == 5; (j.err == nil) != right || (j.restored != nil) != right {
 			t.Errorf("op %d: %v, %v", op, j.restored, j.err)

@@ -13,7 +13,7 @@ import (
 // row names may not exist.
 var arrows = []struct{ packages, ours, others string }{
 	{"wire", "", "xxhash"},
-	{"frag", "wire frag/noise", "xxhash compress"},
+	{"frag", "wire frag/noise internal/slab", "xxhash compress"},
 	{"frag/noise", "", ""},
 	{"vr", "wire internal/slab", ""},
 	{"statexfer", "wire internal/slab", "xxhash"},
