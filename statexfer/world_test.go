@@ -156,7 +156,9 @@ func (n *node) start() {
 }
 
 // headerOf returns what tells a source the header of its messages.
-func headerOf(p wire.Peer) func() wire.Header { return func() wire.Header { return wire.Header{From: p} } }
+func headerOf(p wire.Peer) func() wire.Header {
+	return func() wire.Header { return wire.Header{From: p} }
+}
 
 func (n *node) crash() { n.run = 0 }
 
