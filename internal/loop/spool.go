@@ -15,6 +15,8 @@ import (
 type spools struct {
 	dir  string // "" for the directory of temporary files
 	self wire.Peer
+	// toDisk has the kernel begin to write bytes of a file to the disk. It may take as long as the disk does.
+	toDisk func(f *os.File, from, bytes int64)
 
 	mu     sync.Mutex
 	open   map[*spool]bool
@@ -29,6 +31,11 @@ type spool struct {
 	of       *spools
 	path     string       // "" if it has no name any more
 	reserved atomic.Int64 // bytes from the beginning
+	// early: what is written goes to the disk at once, of which leaving are all bytes up to a place. busy:
+	// the kernel is being told.
+	early   bool
+	leaving atomic.Int64
+	busy    atomic.Bool
 }
 
 const (
@@ -36,10 +43,16 @@ const (
 	// Then it is as much again as there is already, up to reserveMost.
 	reserveFirst = 1 << 20
 	reserveMost  = 64 << 20
+	// earlyEvery is how much of a file goes to the disk at a time, if it does at once.
+	earlyEvery = 32 << 20
 )
 
-// source opens an empty file.
-func (s *spools) source() (stack.Spool, error) {
+// source opens an empty file for a state that is written out. It goes to the disk at once. By itself a kernel
+// begins with that when a tenth of the memory waits for it, which with a large state is when a target fetches
+// it, and all processors have enough to do.
+func (s *spools) source() (stack.Spool, error) { return s.temporary(true) }
+
+func (s *spools) temporary(early bool) (stack.Spool, error) {
 	f, err := os.CreateTemp(s.dir, "vrnode-*.spool")
 	if err != nil {
 		return nil, err
@@ -48,27 +61,27 @@ func (s *spools) source() (stack.Spool, error) {
 	if os.Remove(path) == nil {
 		path = ""
 	}
-	return s.opened(f, path)
+	return s.opened(f, path, early)
 }
 
 // target opens the file of the last run in that group, if there is a directory for it. Replicas of other
 // groups may have the same directory. A program outside the group has no last run.
 func (s *spools) target(group wire.ClusterID) (stack.Spool, error) {
 	if s.dir == "" || s.self.IsClient() {
-		return s.source()
+		return s.temporary(false)
 	}
 	path := filepath.Join(s.dir, fmt.Sprintf("vrnode-%v-%v.spool", group, s.self))
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return s.opened(f, path)
+	return s.opened(f, path, false)
 }
 
-func (s *spools) opened(f *os.File, path string) (stack.Spool, error) {
+func (s *spools) opened(f *os.File, path string, early bool) (stack.Spool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := &spool{File: f, of: s, path: path}
+	x := &spool{File: f, of: s, path: path, early: early}
 	if s.closed {
 		x.abandon()
 		return nil, ErrClosed
@@ -108,7 +121,25 @@ func (x *spool) WriteAt(b []byte, at int64) (int, error) {
 		reserve(x.File, from, to-from)
 		x.reserved.Store(to)
 	}
-	return x.File.WriteAt(b, at)
+	n, err := x.File.WriteAt(b, at)
+	if x.early {
+		x.leave(at + int64(n))
+	}
+	return n, err
+}
+
+// leave has the kernel begin to write to the disk all that comes before a place, if that is enough to bother it
+// and it is not busy with what came before. The file may be closed meanwhile, which is not waited for.
+func (x *spool) leave(end int64) {
+	from := x.leaving.Load()
+	if end-from < earlyEvery || !x.busy.CompareAndSwap(false, true) {
+		return
+	}
+	x.leaving.Store(end)
+	go func() {
+		x.of.toDisk(x.File, from, end-from)
+		x.busy.Store(false)
+	}()
 }
 
 // Size returns how long the file is.

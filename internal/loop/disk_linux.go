@@ -1,0 +1,20 @@
+//go:build amd64 || arm64 || riscv64 || 386 || s390x || loong64
+
+package loop
+
+import (
+	"os"
+	"syscall"
+)
+
+// writeOut has sync_file_range(2) begin to write, and not wait for the end: SYNC_FILE_RANGE_WRITE.
+const writeOut = 2
+
+// toDisk has the kernel begin to write bytes of a file to the disk. Where it can not, it does so later.
+func toDisk(f *os.File, from, bytes int64) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { _ = syscall.SyncFileRange(int(fd), from, bytes, writeOut) })
+}
