@@ -43,8 +43,9 @@ const (
 	// Then it is as much again as there is already, up to reserveMost.
 	reserveFirst = 1 << 20
 	reserveMost  = 64 << 20
-	// earlyEvery is how much of a file goes to the disk at a time, if it does at once.
-	earlyEvery = 32 << 20
+	// earlyEvery is how much of a file goes to the disk at a time, if it does at once. That has a processor for
+	// itself as long as it takes, since not all kernels interrupt themselves.
+	earlyEvery = 1 << 20
 )
 
 // source opens an empty file for a state that is written out. It goes to the disk at once. By itself a kernel

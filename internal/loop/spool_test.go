@@ -51,7 +51,7 @@ func TestSpoolsOfTwoGroups(t *testing.T) {
 
 // Room that is reserved is not part of a spool: who opens it next looks at all that it has.
 func TestReservedRoomHasNoLength(t *testing.T) {
-	s := &spools{dir: t.TempDir(), self: 1}
+	s := &spools{dir: t.TempDir(), self: 1, toDisk: func(*os.File, int64, int64) {}}
 	f, err := s.source()
 	if err != nil {
 		t.Fatal(err)
