@@ -11,6 +11,8 @@
 // order of their numbers. SendLatest puts a message in a slot, where a newer one replaces it; it
 // suits whatever is only worth as much as it is fresh. Slots go before lanes. SendUntil is Send for a
 // message that nobody needs any more when it has waited too long for its turn: it is dropped then.
+// SendParcel is Send for a long message that is in a buffer which the endpoint may have for another one: it
+// is not copied. Likewise who wants to keep a message that has arrived may have its buffer for another.
 //
 // A session joins one run of a process to one run of another. When one of them restarts, the
 // session is replaced and everything queued in it is dropped: nothing is delivered twice in a
@@ -20,7 +22,7 @@
 // Reading order:
 //
 //	limits.go      every bound and every duration
-//	endpoint.go    the public face: Step, Send, SendUntil, SendLatest, Tick, Deadline
+//	endpoint.go    the public face: Step, Send, SendUntil, SendParcel, SendLatest, Tick, Deadline
 //	handshake.go   how a session comes about: HELLO, offer, confirmation
 //	denial.go      why there is no offer, and cookies under load
 //	secure.go      keys, sealed sessions

@@ -84,6 +84,13 @@
 // block and some 60 per chunk, about two percent of the state; a target has as much, and 16 more per block
 // of what it compares with; and both a buffer for each piece under way.
 //
+// # One buffer
+//
+// To copy a chunk takes longer than to send it, so its bytes stay where they are: a job of the source reads
+// them into a [wire.Parcel], and encodes the Piece around them; the transport sends it from there. The target
+// keeps the parcel in which the transport has put the message together, and gives it another one; a job
+// writes the chunk from there. Only what differs in part from an old state is put together from several.
+//
 // # What is kept outside
 //
 // A program outside the group can be a target, to make a backup, and a source, to bring it back to
