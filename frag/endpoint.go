@@ -163,8 +163,10 @@ func (e *Endpoint) send(now, until time.Duration, to wire.Peer, lane Lane, messa
 	}
 	body, compressed := e.body(p, lane, message)
 	size := classSize(classOf(bufferSize(totalOf(body))))
-	// What is small, or was compressed, or is in a buffer of another size than ours, is copied nevertheless.
-	adopts := parcel != nil && !compressed && len(message) > wire.SingleMax && isClass(parcel.Cap()) && parcel.Cap() >= size
+	// What was compressed, or is in a buffer of another size than ours or much longer than itself, which all
+	// counts, is copied nevertheless.
+	adopts := parcel != nil && !compressed && len(message) > wire.SingleMax &&
+		isClass(parcel.Cap()) && size <= parcel.Cap() && parcel.Cap() <= 4*size
 	if adopts {
 		size = parcel.Cap()
 	}
@@ -173,7 +175,7 @@ func (e *Endpoint) send(now, until time.Duration, to wire.Peer, lane Lane, messa
 	}
 	var m *outMessage
 	if adopts {
-		m = e.messageIn(parcel.Swap(e.pool.take(size)))
+		m = e.messageIn(parcel.Swap(e.pool.take(size)[:0]))
 	} else {
 		m = e.newMessage(body)
 	}

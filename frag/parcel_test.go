@@ -80,6 +80,7 @@ func TestParcelIsNotCopied(t *testing.T) {
 		{"of another size", make([]byte, 0, 100_001), 60_000, true},
 		{"without room for the cells", make([]byte, 0, classSize(16)), classSize(16) - 100, true},
 		{"small", nil, 10, true},
+		{"in a buffer that is much too long", nil, 10_000, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPair(t)

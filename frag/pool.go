@@ -40,7 +40,9 @@ func (p *pool) take(n int) []byte {
 }
 
 // isClass tells whether buffers of a class have that size.
-func isClass(size int) bool { return size == classSize(classOf(size)) }
+func isClass(size int) bool {
+	return size <= classSize(largestClass) && size == classSize(classOf(size))
+}
 
 // give returns a buffer that take lent, or another one in its place, which is kept if it is of use.
 func (p *pool) give(b []byte) {

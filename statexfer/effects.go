@@ -13,7 +13,7 @@ import (
 // both machines and empties it with Reset. Everything in it but the jobs, and what they and a Ready
 // refer to, is valid until Reset.
 type Effects struct {
-	// Messages are to be sent. Of their headers only From is filled in.
+	// Messages are to be sent. Of their headers only From is filled in; a Piece is sealed in its parcel already.
 	Messages []wire.Envelope
 	// Jobs are to be run.
 	Jobs []Job

@@ -227,7 +227,7 @@ func (t *Target) onPiece(now time.Duration, d *donor, m *wire.Piece, out *Effect
 	}
 	t.meter.moved += uint64(m.Parts.Size())
 	t.lend(f)
-	if !f.take(m, t.manifest.Chunks[f.chunk].Length) {
+	if !f.take(m.Parts, t.manifest.Chunks[f.chunk].Length) {
 		t.unlend(f)
 		t.ignored[ReasonMalformed]++
 		t.wrong(now, d, out)
@@ -241,8 +241,7 @@ func (t *Target) onPiece(now time.Duration, d *donor, m *wire.Piece, out *Effect
 // take takes the runs that were asked for, and tells whether they are all there. If they are one that is all
 // of the chunk, it stays where it is, and the buffer of the message is kept in exchange for that of the job.
 // length is that of the chunk.
-func (f *fetch) take(m *wire.Piece, length uint32) bool {
-	parts := m.Parts
+func (f *fetch) take(parts wire.Parts, length uint32) bool {
 	if parts.Len() != len(f.runs) {
 		return false
 	}

@@ -84,7 +84,7 @@ func (j *readJob) Run() {
 // read reads the runs into the place where they are sent from.
 func (j *readJob) read() {
 	first, last := j.runs[0], j.runs[len(j.runs)-1]
-	parts := j.parcel.Parts(int(last.Offset + last.Length - first.Offset))
+	parts := j.parcel.Parts(int(last.Offset+last.Length-first.Offset) + wire.PartHead*len(j.runs))
 	if len(j.runs) == 1 {
 		var room []byte
 		j.piece.Parts, room = parts.Extend(first.Offset, int(first.Length))

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 
 	"github.com/cespare/xxhash/v2"
+
+	"vrnode/internal/assert"
 )
 
 // A Parcel is the buffer of a Piece, and goes through all layers with it. So the bytes of a chunk stay where
@@ -16,10 +18,10 @@ type Parcel struct {
 }
 
 const (
-	// pieceHead is what is in front of the parts of a Piece: header, op, chunk and their number; and partHead
-	// what is in front of the bytes of one.
+	// pieceHead is what is in front of the parts of a Piece: header, op, chunk and their number.
 	pieceHead = headerSize + 8 + 8 + 4
-	partHead  = 4 + 4
+	// PartHead is what is in front of the bytes of a part.
+	PartHead = 4 + 4
 	// parcelRoom is for a Piece with all of a chunk or as many parts of it as there may be, its trailer, and
 	// what the transport notes behind it: a buffer of that size is one of the transport's own.
 	parcelRoom = ChunkMax + ChunkMax/16
@@ -43,9 +45,10 @@ func (p *Parcel) Parts(n int) Parts {
 }
 
 // Part returns n bytes where a Piece has the bytes of its first part, with all room of the buffer behind them.
+// Where the buffer is too short, what was in it is lost.
 func (p *Parcel) Part(n int) []byte {
-	p.grow(pieceHead + partHead + n)
-	return p.buffer[:cap(p.buffer)][pieceHead+partHead:][:n]
+	p.grow(pieceHead + PartHead + n)
+	return p.buffer[:cap(p.buffer)][pieceHead+PartHead:][:n]
 }
 
 func (p *Parcel) grow(n int) {
@@ -61,7 +64,10 @@ func (e *Encoder) Seal(p *Parcel, h *Header, m *Piece) {
 }
 
 // Message returns the message that was sealed, without its trailer.
-func (p *Parcel) Message() []byte { return p.buffer[:len(p.buffer)-TrailerSize] }
+func (p *Parcel) Message() []byte {
+	assert.That(len(p.buffer) > TrailerSize, "a parcel is sealed each time before it is sent")
+	return p.buffer[:len(p.buffer)-TrailerSize]
+}
 
 // AppendTrailer appends its trailer to a message.
 func AppendTrailer(message []byte) []byte {

@@ -63,7 +63,7 @@ func TestPart(t *testing.T) {
 	p.Swap(message)
 	parts := m.(*Piece).Parts
 	_, body, _ := parts.Next()
-	if got := p.Part(3); &got[0] != &body[0] || string(got) != "abc" || cap(got) != cap(message)-pieceHead-partHead {
+	if got := p.Part(3); &got[0] != &body[0] || string(got) != "abc" || cap(got) != cap(message)-pieceHead-PartHead {
 		t.Errorf("%q with room for %d", got, cap(got))
 	}
 	if parts.Parcel() != nil || parts.In(&p).Parcel() != &p {

@@ -31,11 +31,11 @@ type spool struct {
 	of       *spools
 	path     string       // "" if it has no name any more
 	reserved atomic.Int64 // bytes from the beginning
-	// early: what is written goes to the disk at once, of which leaving are all bytes up to a place. busy:
-	// the kernel is being told.
-	early   bool
-	leaving atomic.Int64
-	busy    atomic.Bool
+	// early: what is written goes to the disk at once, of which the kernel was told up to a place. busy: it
+	// is being told.
+	early bool
+	told  atomic.Int64
+	busy  atomic.Bool
 }
 
 const (
@@ -132,11 +132,11 @@ func (x *spool) WriteAt(b []byte, at int64) (int, error) {
 // leave has the kernel begin to write to the disk all that comes before a place, if that is enough to bother it
 // and it is not busy with what came before. The file may be closed meanwhile, which is not waited for.
 func (x *spool) leave(end int64) {
-	from := x.leaving.Load()
+	from := x.told.Load()
 	if end-from < earlyEvery || !x.busy.CompareAndSwap(false, true) {
 		return
 	}
-	x.leaving.Store(end)
+	x.told.Store(end)
 	go func() {
 		x.of.toDisk(x.File, from, end-from)
 		x.busy.Store(false)

@@ -15,7 +15,7 @@ type Effects struct {
 	Events    []vr.Event
 	Transfers []statexfer.Event // of states, given and fetched
 	Jobs      []Job             // to be run, and to be taken out before Reset
-	Sent      []wire.Envelope   // what the machines said, to each other as well; for those who watch
+	Sent      []wire.Envelope   // what the machines said, to each other as well; for those who watch. The bytes of a Piece are the transport's
 
 	protocol  vr.Effects
 	transport frag.Effects

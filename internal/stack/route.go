@@ -152,7 +152,7 @@ func (h *Host) send(now time.Duration, out *Effects) {
 		if peer.IsClient() && peer.Home() != 0 {
 			peer = peer.Home()
 		}
-		if piece, ok := e.Message.(*wire.Piece); ok && peer != h.self {
+		if piece, ok := e.Message.(*wire.Piece); ok {
 			if !h.endpoint.SendParcel(now, peer, laneBulk, piece.Parts.Parcel()) {
 				h.drop(ReasonRefused)
 			}
