@@ -357,3 +357,34 @@ func BenchmarkCommit(b *testing.B) {
 		})
 	}
 }
+
+// TestPiecesAreNotCopied: a piece is sent in the buffer that it was sealed in, and its parcel has another one
+// then. One that there is no room for counts, and stays.
+func TestPiecesAreNotCopied(t *testing.T) {
+	h := New(Config{Self: 1, Machine: new(tally.Machine), Replicas: []Address{{ID: 1, Addr: address(1)}, {ID: 2, Addr: address(2)}}})
+	var out Effects
+	var encoder wire.Encoder
+	for range 1000 {
+		var parcel wire.Parcel
+		header := h.header()
+		piece := &wire.Piece{Op: 1, Parts: parcel.Parts(1<<17).Append(0, make([]byte, 1<<17))}
+		encoder.Seal(&parcel, &header, piece)
+		sealed := parcel.Message()
+		refused := h.Dropped(ReasonRefused)
+		out.protocol.Messages = append(out.protocol.Messages, wire.Envelope{Header: header, To: 2, Message: piece})
+		h.send(0, &out)
+		out.Reset()
+		buffer := parcel.Swap(nil)
+		stays := &buffer[:1][0] == &sealed[0]
+		if h.Dropped(ReasonRefused) > refused {
+			if !stays {
+				t.Error("the buffer of a piece that was refused is gone")
+			}
+			return
+		}
+		if stays {
+			t.Fatal("a piece was copied")
+		}
+	}
+	t.Error("there is room for any number of pieces")
+}
