@@ -36,9 +36,7 @@ type loan struct {
 // Reset empties e and takes back what it lent.
 func (e *Effects) Reset() {
 	for _, l := range e.lent.All() {
-		if b := l.parcel.Swap(nil); b != nil {
-			l.pool.give(b)
-		}
+		l.pool.give(l.parcel.Swap(nil))
 	}
 	e.lent.Reset()
 	e.Messages, e.Datagrams = e.Messages[:0], e.Datagrams[:0]

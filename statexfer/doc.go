@@ -86,10 +86,10 @@
 //
 // # One buffer
 //
-// To copy a chunk takes longer than to send it, so its bytes stay where they are: a job of the source reads
-// them into a [wire.Parcel], and encodes the Piece around them; the transport sends it from there. The target
-// keeps the parcel in which the transport has put the message together, and gives it another one; a job
-// writes the chunk from there. Only what differs in part from an old state is put together from several.
+// The bytes of a chunk are not copied from layer to layer: a job of the source reads them into a
+// [wire.Parcel], and encodes the Piece around them; the transport sends it from there. The target keeps the
+// parcel in which the transport has put the message together, and gives it another one; a job writes the
+// chunk from there. Only what differs in part from an old state is put together from several.
 //
 // # What is kept outside
 //

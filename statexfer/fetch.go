@@ -15,7 +15,6 @@ type fetch struct {
 	from  *donor
 	stage stage
 	whole bool // the old state is not to be used
-	lent  bool // it has a buffer
 	asked time.Duration
 	runs  []wire.Run
 	// blocks are those of the chunk, as soon as they are known.
@@ -113,23 +112,18 @@ func (t *Target) takeFetch() *fetch {
 	return &fetch{job: storeJob{target: t}}
 }
 
-// lend gives a fetch a buffer for its chunk, which it has until it is stored. Most fetches wait for an
-// answer and need none, so a few buffers go round, and stay in the caches of the processor.
+// lend gives a fetch a buffer for its chunk, if one is free, which it has until it is stored. Most fetches wait
+// for an answer and need none, so a few buffers go round, and stay in the caches of the processor.
 func (t *Target) lend(f *fetch) {
-	if f.lent {
-		return
-	}
-	f.lent = true
-	if n := len(t.parcels); n > 0 {
+	if n := len(t.parcels); n > 0 && f.job.parcel.Cap() == 0 {
 		f.job.parcel, t.parcels = t.parcels[n-1], t.parcels[:n-1]
 	}
 }
 
 // unlend takes the buffer back.
 func (t *Target) unlend(f *fetch) {
-	if f.lent {
-		t.parcels = append(t.parcels, f.job.parcel)
-		f.job.parcel, f.lent = wire.Parcel{}, false
+	if f.job.parcel.Cap() > 0 {
+		t.parcels, f.job.parcel = append(t.parcels, f.job.parcel), wire.Parcel{}
 	}
 }
 

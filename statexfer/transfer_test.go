@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -516,5 +517,30 @@ func TestSlowJobs(t *testing.T) {
 	w.mustRestore(n, 10, state)
 	if n.has(EventSilent) || n.has(EventWrong) {
 		t.Errorf("%v", n.events)
+	}
+}
+
+// TestBuffersGoRound: a fetch has a buffer from when its chunk has come until it is stored, and no longer.
+func TestBuffersGoRound(t *testing.T) {
+	w := newWorld(t, 1, 2)
+	w.offer(10, newTable(1, 20_000, 1000), 1)
+	n := w.need(2, 10, nil, 1)
+	had := false
+	w.until(time.Minute, "restored", func() bool {
+		for _, f := range append(slices.Clone(n.spare), n.fetches...) {
+			if has := f.job.parcel.Cap() > 0; has && !slices.Contains(n.fetches, f) || has && f.stage != storing {
+				t.Fatalf("a fetch of chunk %d has a buffer of %d bytes", f.chunk, f.job.parcel.Cap())
+			}
+			had = had || f.stage == storing
+		}
+		for _, p := range n.parcels {
+			if p.Cap() == 0 {
+				t.Fatal("a buffer that is free is none")
+			}
+		}
+		return n.has(EventRestored)
+	})
+	if !had {
+		t.Error("nothing was seen of it")
 	}
 }

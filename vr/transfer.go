@@ -96,7 +96,7 @@ func (r *Replica) answered(now time.Duration, m *wire.Log) {
 
 // goOn is called when the next Log has come. Only that puts off asking again: while it does not come, all others
 // are of no use.
-func (r *Replica) goOn(now time.Duration, out *Effects) {
+func (r *Replica) goOn(now time.Duration) {
 	f := &r.fetch
 	r.timers[timerFetch] = now + f.wait
 	f.came, f.idle = now, 0
@@ -292,7 +292,7 @@ func (r *Replica) stage(now time.Duration, m *wire.Log, out *Effects) Reason {
 		}
 	}
 	if f.unfinished() {
-		r.goOn(now, out)
+		r.goOn(now)
 		return 0
 	}
 	r.timers.stop(timerFetch)
@@ -319,7 +319,7 @@ func (r *Replica) fillGap(now time.Duration, m *wire.Log, out *Effects) Reason {
 		r.fetch.to = max(r.fetch.to, m.Commit) // there may be no Prepares until it is near
 	}
 	if r.log.head < r.fetch.to {
-		r.goOn(now, out)
+		r.goOn(now)
 	} else {
 		r.endFetch()
 	}

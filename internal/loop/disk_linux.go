@@ -12,9 +12,5 @@ const writeOut = 2
 
 // toDisk has the kernel begin to write bytes of a file to the disk. Where it can not, it does so later.
 func toDisk(f *os.File, from, bytes int64) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return
-	}
-	_ = raw.Control(func(fd uintptr) { _ = syscall.SyncFileRange(int(fd), from, bytes, writeOut) })
+	withDescriptor(f, func(fd int) { _ = syscall.SyncFileRange(fd, from, bytes, writeOut) })
 }

@@ -115,8 +115,8 @@ func (l *Loop) complete() {
 }
 
 // Close stops the loop at once, as a crash would: nobody is told. It returns when no goroutine of
-// the loop is left but what waits for the disk to take a spool's last bytes, so it must not be called by an observer or a callback. Commands without a
-// result fail with ErrClosed.
+// the loop is left, but for one that waits for a disk; so it must not be called by an observer or a
+// callback. Commands without a result fail with ErrClosed.
 func (l *Loop) Close() error {
 	l.closing.Store(true)
 	l.conn.Wake()

@@ -10,9 +10,12 @@ const keepSize = 1
 
 // reserve asks for room on the disk for some bytes of a file.
 func reserve(f *os.File, from, bytes int64) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return
+	withDescriptor(f, func(fd int) { _ = syscall.Fallocate(fd, keepSize, from, bytes) })
+}
+
+// withDescriptor does something with the descriptor of a file, unless that is closed.
+func withDescriptor(f *os.File, do func(fd int)) {
+	if raw, err := f.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { do(int(fd)) })
 	}
-	_ = raw.Control(func(fd uintptr) { _ = syscall.Fallocate(int(fd), keepSize, from, bytes) })
 }

@@ -152,18 +152,13 @@ func (h *Host) send(now time.Duration, out *Effects) {
 		if peer.IsClient() && peer.Home() != 0 {
 			peer = peer.Home()
 		}
-		if piece, ok := e.Message.(*wire.Piece); ok {
-			if !h.endpoint.SendParcel(now, peer, laneBulk, piece.Parts.Parcel()) {
-				h.drop(ReasonRefused)
-			}
-			continue
-		}
 		if peer != h.self {
-			if encoded < 0 || !sameMessage(&e, &out.protocol.Messages[encoded]) {
+			_, sealed := e.Message.(*wire.Piece)
+			if !sealed && (encoded < 0 || !sameMessage(&e, &out.protocol.Messages[encoded])) {
 				h.encoded = h.encoder.Append(h.encoded[:0], &e.Header, e.Message)
 				encoded = i
 			}
-			h.transmit(now, peer, e.Message.Kind())
+			h.transmit(now, peer, e.Message)
 			continue
 		}
 		local++
@@ -182,11 +177,13 @@ func (h *Host) send(now time.Duration, out *Effects) {
 
 func sameMessage(a, b *wire.Envelope) bool { return a.Message == b.Message && a.Header == b.Header }
 
-// transmit gives the encoded message to the transport.
-func (h *Host) transmit(now time.Duration, to wire.Peer, kind wire.Kind) {
+// transmit gives a message to the transport: in its parcel if it is a piece, or as it was encoded.
+func (h *Host) transmit(now time.Duration, to wire.Peer, m wire.Message) {
 	taken := false
-	if r := routes[kind]; r.slot {
-		taken = h.endpoint.SendLatest(now, to, uint8(kind), h.encoded)
+	if r := routes[m.Kind()]; r.slot {
+		taken = h.endpoint.SendLatest(now, to, uint8(m.Kind()), h.encoded)
+	} else if piece, ok := m.(*wire.Piece); ok {
+		taken = h.endpoint.SendParcel(now, to, r.lane, piece.Parts.Parcel())
 	} else {
 		taken = h.endpoint.Send(now, to, r.lane, h.encoded)
 	}
