@@ -51,6 +51,12 @@ func OwnThread() {}
 // PatientThread does nothing here.
 func PatientThread() {}
 
+// A Courtesy does nothing here.
+type Courtesy struct{}
+
+// StepBack does nothing here.
+func (*Courtesy) StepBack() {}
+
 // Listen opens a socket at addr; port 0 lets the kernel choose. The IPv6 wildcard address serves
 // IPv4 too.
 func Listen(addr netip.AddrPort) (*Conn, error) {

@@ -30,3 +30,39 @@ func bind(slice time.Duration) {
 		_ = unix.SchedSetAttr(0, a, 0)
 	}
 }
+
+// A Courtesy has a thread that computes for long step back now and then. By itself it would have a CPU until the
+// next tick, even if somebody is woken who needs it for some microseconds only, but has had more than its share
+// before. The zero value is ready. It belongs to one goroutine at a time.
+type Courtesy struct{ rests time.Time }
+
+const (
+	// courtesyMost is for how long it is worth stepping back. Those who take longer compute for long as well, and
+	// who steps back for them at each step gets nowhere. So that is then not done for courtesyRest times as long,
+	// at most courtesyLong: the process may have been stopped.
+	courtesyMost = 2 * time.Millisecond
+	courtesyRest = 2
+	courtesyLong = 100 * time.Millisecond
+)
+
+// StepBack lets those go first who wait for the CPU that the calling goroutine has. It should be called after each
+// 0.1 ms or so of work, by one that has called OwnThread: it gives up what is left of the slice, which should be
+// little.
+func (c *Courtesy) StepBack() {
+	c.stepBack(time.Now, yield)
+}
+
+func (c *Courtesy) stepBack(now func() time.Time, yield func()) {
+	began := now()
+	if began.Before(c.rests) {
+		return
+	}
+	yield()
+	ended := now()
+	if took := ended.Sub(began); took > courtesyMost {
+		c.rests = ended.Add(min(courtesyRest*took, courtesyLong))
+	}
+}
+
+// yield lets goroutines of this process run meanwhile as well, which a raw system call would not.
+func yield() { _, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }

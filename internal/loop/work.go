@@ -10,18 +10,21 @@ import (
 const jobsMax = 1024
 
 // workers run the jobs of a host, so that its goroutine never waits for a file: one of them those that
-// go through a whole state, which let all else go first, the other those behind which somebody waits.
+// go through a whole state, which let all else go first, the other those behind which somebody waits. While
+// chunks come there is always one of the latter, so that one steps back after each.
 type workers struct{ long, short chan stack.Job }
 
 func (l *Loop) startWorkers() {
 	l.workers = workers{make(chan stack.Job, jobsMax), make(chan stack.Job, jobsMax)}
 	for _, jobs := range [...]chan stack.Job{l.workers.long, l.workers.short} {
 		l.helpers.Go(func() {
+			bind, stepBack := udp.OwnThread, new(udp.Courtesy).StepBack
 			if jobs == l.workers.long {
-				udp.PatientThread()
+				bind, stepBack = udp.PatientThread, func() {}
 			}
+			bind()
 			for j := range jobs {
-				ran := run(j, jobs)
+				ran := run(j, jobs, stepBack)
 				done := func() {
 					for _, j := range ran {
 						l.host.Done(l.now(), j, &l.out)
@@ -39,9 +42,10 @@ func (l *Loop) startWorkers() {
 // are those to whom it then writes, which takes as long as a short job does.
 const togetherMax = 8
 
-// run runs a job and those that wait behind it, up to togetherMax.
-func run(j stack.Job, waiting <-chan stack.Job) []stack.Job {
+// run runs a job and those that wait behind it, up to togetherMax, and steps back after each.
+func run(j stack.Job, waiting <-chan stack.Job, stepBack func()) []stack.Job {
 	j.Run()
+	stepBack()
 	ran := []stack.Job{j}
 	for len(ran) < togetherMax {
 		select {
@@ -50,6 +54,7 @@ func run(j stack.Job, waiting <-chan stack.Job) []stack.Job {
 				return ran
 			}
 			j.Run()
+			stepBack()
 			ran = append(ran, j)
 		default:
 			return ran
