@@ -10,8 +10,8 @@ import (
 
 // A Parcel is the buffer of a Piece, and goes through all layers with it. So the bytes of a chunk stay where
 // a job has read them until they are packed into datagrams, and at the other end where the transport has put
-// them together until a job has written them to a file, and are not copied from layer to layer. Who wants to keep a buffer gives another one for it, or none. The zero value has no buffer; a
-// Parcel has one user at a time.
+// them together until a job has written them to a file, and are not copied from layer to layer. Who wants to
+// keep a buffer gives another one for it, or none. The zero value has no buffer; a Parcel has one user at a time.
 type Parcel struct {
 	buffer []byte // begins with the message; its length matters only on the way out
 }

@@ -15,7 +15,8 @@ const (
 	sliceLong  = 100 * time.Millisecond // the most
 )
 
-// OwnThread binds the calling goroutine to its thread, which gets a CPU soon rather than for long.
+// OwnThread binds the calling goroutine to its thread, which gets a CPU soon rather than for long. The thread ends
+// with the goroutine.
 func OwnThread() { bind(sliceShort) }
 
 // PatientThread binds the calling goroutine to its thread, for what computes for seconds: it gets a CPU for
@@ -48,9 +49,7 @@ const (
 // StepBack lets those go first who wait for the CPU that the calling goroutine has. It should be called after each
 // 0.1 ms or so of work, by one that has called OwnThread: it gives up what is left of the slice, which should be
 // little.
-func (c *Courtesy) StepBack() {
-	c.stepBack(time.Now, yield)
-}
+func (c *Courtesy) StepBack() { c.stepBack(time.Now, yield) }
 
 func (c *Courtesy) stepBack(now func() time.Time, yield func()) {
 	began := now()

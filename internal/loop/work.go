@@ -16,26 +16,26 @@ type workers struct{ long, short chan stack.Job }
 
 func (l *Loop) startWorkers() {
 	l.workers = workers{make(chan stack.Job, jobsMax), make(chan stack.Job, jobsMax)}
-	for _, jobs := range [...]chan stack.Job{l.workers.long, l.workers.short} {
-		l.helpers.Go(func() {
-			bind, stepBack := udp.OwnThread, new(udp.Courtesy).StepBack
-			if jobs == l.workers.long {
-				bind, stepBack = udp.PatientThread, func() {}
-			}
-			bind()
-			for j := range jobs {
-				ran := run(j, jobs, stepBack)
-				done := func() {
-					for _, j := range ran {
-						l.host.Done(l.now(), j, &l.out)
-					}
-				}
-				if l.inbox.putCall(done) {
-					l.conn.Wake()
+	l.startWorker(l.workers.long, udp.PatientThread, func() {})
+	l.startWorker(l.workers.short, udp.OwnThread, new(udp.Courtesy).StepBack)
+}
+
+// startWorker starts a goroutine that binds itself to a thread, runs jobs, and steps back after each.
+func (l *Loop) startWorker(jobs <-chan stack.Job, bind, stepBack func()) {
+	l.helpers.Go(func() {
+		bind()
+		for j := range jobs {
+			ran := run(j, jobs, stepBack)
+			done := func() {
+				for _, j := range ran {
+					l.host.Done(l.now(), j, &l.out)
 				}
 			}
-		})
-	}
+			if l.inbox.putCall(done) {
+				l.conn.Wake()
+			}
+		}
+	})
 }
 
 // togetherMax bounds the jobs whose ends the host is told of at once. It is woken for all of them, and so
@@ -43,19 +43,15 @@ func (l *Loop) startWorkers() {
 const togetherMax = 8
 
 // run runs a job and those that wait behind it, up to togetherMax, and steps back after each.
-func run(j stack.Job, waiting <-chan stack.Job, stepBack func()) []stack.Job {
-	j.Run()
-	stepBack()
-	ran := []stack.Job{j}
-	for len(ran) < togetherMax {
+func run(j stack.Job, waiting <-chan stack.Job, stepBack func()) (ran []stack.Job) {
+	for open := true; open; {
+		j.Run()
+		stepBack()
+		if ran = append(ran, j); len(ran) == togetherMax {
+			break
+		}
 		select {
-		case j, open := <-waiting:
-			if !open {
-				return ran
-			}
-			j.Run()
-			stepBack()
-			ran = append(ran, j)
+		case j, open = <-waiting:
 		default:
 			return ran
 		}
