@@ -60,7 +60,7 @@ func (p place) length() int  { return int(p.at & placeMask) }
 var errTooLong = errors.New("statexfer: the state is longer than StateMax")
 
 // scan finds out what is in the spool of an earlier run.
-func scan(s Spool) (*archive, error) {
+func scan(s Spool, stepBack func()) (*archive, error) {
 	size, err := s.Size()
 	if err != nil {
 		return nil, err
@@ -75,13 +75,14 @@ func scan(s Spool) (*archive, error) {
 			a.index[c.Digest] = slot
 		}
 		a.slots = append(a.slots, c)
+		stepBack()
 	}
 	return a, nil
 }
 
 // write adds a state to the archive, in slots that are free. A chunk that is there already is not
 // written again.
-func (a *archive) write(state io.WriterTo) error {
+func (a *archive) write(state io.WriterTo, stepBack func()) error {
 	free := uint32(0)
 	cutter := NewCutter(func(b []byte, blocks []wire.Block) error {
 		if a.total += uint64(len(b)); a.total > StateMax {
@@ -103,6 +104,7 @@ func (a *archive) write(state io.WriterTo) error {
 		a.chunks = append(a.chunks, c)
 		a.first = append(a.first, uint32(len(a.blocks)))
 		a.blocks = append(a.blocks, blocks...)
+		stepBack()
 		return nil
 	})
 	if _, err := state.WriteTo(cutter); err != nil {
@@ -120,14 +122,14 @@ func (a *archive) blocksOf(chunk int) []wire.Block {
 }
 
 // compare makes the state that was written out the one with which others are compared.
-func (a *archive) compare() {
+func (a *archive) compare(stepBack func()) {
 	pieces := make([]cutSlot, len(a.chunks))
 	for i, c := range a.chunks {
 		pieces[i] = cutSlot{a.index[c.Digest], a.blocksOf(i)}
 		a.cut(pieces[i].slot, pieces[i].blocks)
 	}
 	a.blocks, a.first = nil, nil
-	a.places = placesOf(pieces)
+	a.places = placesOf(pieces, stepBack)
 	a.keep(pieces)
 }
 
@@ -137,11 +139,20 @@ type cutSlot struct {
 	blocks []wire.Block
 }
 
-// placesOf makes the places of all blocks.
-func placesOf(state []cutSlot) []place {
+// sortedOnce is for how many places or comparisons of them it takes about 0.1 ms.
+const sortedOnce = 1 << 12
+
+// placesOf makes the places of all blocks, and calls stepBack now and then.
+func placesOf(state []cutSlot, stepBack func()) []place {
 	n := 0
 	for _, c := range state {
 		n += len(c.blocks)
+	}
+	done := 0
+	step := func() {
+		if done++; done%sortedOnce == 0 {
+			stepBack()
+		}
 	}
 	places := make([]place, 0, n)
 	for _, c := range state {
@@ -149,9 +160,13 @@ func placesOf(state []cutSlot) []place {
 		for _, b := range c.blocks {
 			places = append(places, placeOf(b.Hash, c.slot, offset, int(b.Length)))
 			offset += int(b.Length)
+			step()
 		}
 	}
-	slices.SortFunc(places, func(x, y place) int { return cmp.Or(cmp.Compare(x.hash, y.hash), cmp.Compare(x.at, y.at)) })
+	slices.SortFunc(places, func(x, y place) int {
+		step()
+		return cmp.Or(cmp.Compare(x.hash, y.hash), cmp.Compare(x.at, y.at))
+	})
 	return places
 }
 

@@ -13,7 +13,9 @@ import (
 // whatever thread is not that of the protocol, and then Done once, in that of the protocol. Jobs may
 // run in any order and at the same time.
 type Job interface {
-	Run()
+	// Run calls stepBack after each 0.1 ms or so, for others who need the CPU, if the job is long. After a short
+	// one the runtime does.
+	Run(stepBack func())
 	// Done gives the outcome to the machine that wanted it.
 	Done(now time.Duration, out *Effects)
 	// IsLong tells that Run goes through a whole state; no other job should wait behind it.
@@ -32,20 +34,20 @@ type fillJob struct {
 	done    func(now time.Duration, j *fillJob, out *Effects)
 }
 
-func (j *fillJob) Run() {
+func (j *fillJob) Run(stepBack func()) {
 	if j.open != nil {
 		if j.spool, j.err = j.open(); j.err != nil {
 			return
 		}
 	}
-	if j.archive, j.err = scan(j.spool); j.err != nil || j.state == nil {
+	if j.archive, j.err = scan(j.spool, stepBack); j.err != nil || j.state == nil {
 		return
 	}
-	if j.err = j.archive.write(j.state); j.err != nil {
+	if j.err = j.archive.write(j.state, stepBack); j.err != nil {
 		return
 	}
 	if j.compare {
-		j.archive.compare()
+		j.archive.compare(stepBack)
 		return
 	}
 	j.root.Chunks, j.root.Total = j.archive.chunks, j.archive.total
@@ -75,7 +77,7 @@ type readJob struct {
 	encoder wire.Encoder
 }
 
-func (j *readJob) Run() {
+func (j *readJob) Run(func()) {
 	if j.read(); j.err == nil {
 		j.encoder.Seal(&j.parcel, &j.header, &j.piece)
 	}
@@ -130,7 +132,7 @@ type copied struct {
 	from, to, length int
 }
 
-func (j *storeJob) Run() {
+func (j *storeJob) Run(func()) {
 	b := j.parcel.Part(int(j.chunk.Length))
 	for _, c := range j.copies {
 		if j.err = readSlot(j.spool, c.slot, c.from, b[c.to:c.to+c.length]); j.err != nil {
@@ -164,7 +166,7 @@ type compareJob struct {
 	done   func(now time.Duration, j *compareJob, out *Effects)
 }
 
-func (j *compareJob) Run() { j.places = placesOf(j.state) }
+func (j *compareJob) Run(stepBack func()) { j.places = placesOf(j.state, stepBack) }
 
 func (j *compareJob) Done(now time.Duration, out *Effects) { j.done(now, j, out) }
 
@@ -178,7 +180,7 @@ type closeJob struct {
 
 // Run ignores the error of Close: there is nobody who could do anything about it, and what is left
 // of the spool is found by the next run.
-func (j *closeJob) Run() { _ = j.spool.Close() }
+func (j *closeJob) Run(func()) { _ = j.spool.Close() }
 
 func (j *closeJob) Done(now time.Duration, out *Effects) {
 	if j.done != nil {

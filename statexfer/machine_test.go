@@ -41,7 +41,7 @@ func (b *bench) say(from wire.Peer, m wire.Message) wire.Message {
 // work runs all jobs.
 func (b *bench) work(now time.Duration) {
 	for _, j := range slices.Clone(b.out.Jobs) {
-		j.Run()
+		j.Run(func() {})
 		j.Done(now, &b.out)
 	}
 	b.out.Jobs = b.out.Jobs[:0]
@@ -200,7 +200,7 @@ func TestPieceAllocates(t *testing.T) {
 		b.Step(0, h, get, &b.out)
 		b.Step(0, h, blocks, &b.out)
 		for _, j := range b.out.Jobs {
-			j.Run()
+			j.Run(func() {})
 			j.Done(0, &b.out)
 		}
 		b.out.Reset()
@@ -228,7 +228,7 @@ func TestTargetAllocates(t *testing.T) {
 		}
 		out.Reset()
 		for _, j := range jobs {
-			j.Run()
+			j.Run(func() {})
 			j.Done(0, &out)
 		}
 		for _, text := range said {
@@ -360,7 +360,7 @@ func TestReserve(t *testing.T) {
 					jobs, messages := slices.Clone(out.Jobs), slices.Clone(out.Messages)
 					out.Reset()
 					for _, j := range jobs {
-						j.Run()
+						j.Run(func() {})
 						j.Done(now, &out)
 					}
 					for _, m := range messages {
@@ -385,7 +385,7 @@ func TestReserve(t *testing.T) {
 // A state that is too long is not written out to its end.
 func TestStateIsBounded(t *testing.T) {
 	a := &archive{spool: &Memory{}, index: map[wire.Digest]uint32{}, total: StateMax - 500}
-	if err := a.write(newTable(1, 100, 1000)); !errors.Is(err, errTooLong) {
+	if err := a.write(newTable(1, 100, 1000), func() {}); !errors.Is(err, errTooLong) {
 		t.Errorf("%v", err)
 	}
 }
@@ -402,7 +402,7 @@ func TestJobsInOtherThreads(t *testing.T) {
 	for range 3 {
 		go func() {
 			for j := range todo {
-				j.Run()
+				j.Run(func() {})
 				finished <- j
 			}
 		}()

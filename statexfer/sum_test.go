@@ -72,7 +72,7 @@ func TestEqualBlocks(t *testing.T) {
 	wanted := chunkOf(chunk)
 	j := &storeJob{spool: spool, slot: 1, chunk: wanted, copies: []copied{{length: block}}}
 	copy(j.parcel.Part(len(chunk)), chunk)
-	j.Run()
+	j.Run(func() {})
 	if !j.wrong || j.err != nil {
 		t.Errorf("wrong: %v, %v", j.wrong, j.err)
 	}

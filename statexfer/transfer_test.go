@@ -231,7 +231,7 @@ func TestWrongBlocks(t *testing.T) {
 	state := newTable(1, 1000, 1000)
 	old := state.change(3, 0.1)
 	places := &archive{spool: &Memory{}, index: map[wire.Digest]uint32{}}
-	if err := places.write(old); err != nil {
+	if err := places.write(old, func() {}); err != nil {
 		t.Fatal(err)
 	}
 	w := newWorld(t, 1, 2)

@@ -209,7 +209,7 @@ func (w *world) collect(n *node) {
 			if _, stores := j.(*storeJob); stores && n.hung {
 				w.at(w.now+time.Second, do)
 			} else if n.run == run {
-				j.Run()
+				j.Run(func() {})
 				j.Done(w.now, &n.out)
 				w.collect(n)
 			}

@@ -48,11 +48,8 @@ type batch struct {
 // OwnThread does nothing here: package net wakes goroutines, not threads.
 func OwnThread() {}
 
-// PatientThread does nothing here.
-func PatientThread() {}
-
 // A Courtesy does nothing here.
-type Courtesy struct{}
+type Courtesy struct{ Share float64 }
 
 // StepBack does nothing here.
 func (*Courtesy) StepBack() {}

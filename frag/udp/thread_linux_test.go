@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestSlices: threads ask for as long a time at once as they should, and the thread of a test for what is usual.
-func TestSlices(t *testing.T) {
+// TestSlice: a thread of its own asks for less time at once than is usual.
+func TestSlice(t *testing.T) {
 	slice := func(bind func()) time.Duration {
 		got := make(chan time.Duration)
 		go func() {
@@ -26,34 +26,39 @@ func TestSlices(t *testing.T) {
 	if usual == 0 {
 		t.Skip("skipped: needs Linux 6.12")
 	}
-	if own, patient := slice(OwnThread), slice(PatientThread); own >= usual || patient <= usual {
-		t.Errorf("%v for the own thread, %v for a patient one, %v usually", own, patient, usual)
+	if own := slice(OwnThread); own >= usual {
+		t.Errorf("%v, %v usually", own, usual)
 	}
 }
 
-// TestCourtesy: a thread steps back each time, but not for a while after others have kept the CPU for long.
+// TestCourtesy: a thread steps back each time, but not while others have had more than their share of its work.
 func TestCourtesy(t *testing.T) {
-	var c Courtesy
-	var now time.Time
+	const share, ms = 4, time.Millisecond
+	c := Courtesy{Share: 1. / share}
+	now := time.Time{}.Add(time.Hour)
 	for i, x := range [...]struct {
-		at, takes time.Duration
-		yields    bool
+		works, takes time.Duration
+		yields       bool
 	}{
-		{0, 0, true},
-		{0, courtesyMost, true},
-		{courtesyMost, courtesyMost + 1, true}, // until 2 * courtesyMost + 1
-		{2*courtesyMost + 1, 0, false},
-		{2*courtesyMost + courtesyRest*(courtesyMost+1), 0, false},
-		{2*courtesyMost + 1 + courtesyRest*(courtesyMost+1), 0, true},
-		{time.Minute, time.Minute, true},
-		{2*time.Minute + courtesyLong - 1, 0, false},
-		{2*time.Minute + courtesyLong, 0, true},
+		{0, courtesyMost, true}, // who was never here may use all the credit there can be
+		{0, ms, true},
+		{share*ms/2 - share, 0, false},
+		{share * ms / 2, 0, false},
+		{share, 0, true},
+		{share * ms, ms, true},                              // not a moment more than it has worked for
+		{share*courtesyMost + share*ms, courtesyMost, true}, // what it has worked for before does not all count
+		{0, ms, true},
+		{share*ms - share, 0, false},
+		{share, 0, true},
+		{0, time.Minute, true},
+		{share*courtesyOwed - share, 0, false},
+		{share, 0, true},
 	} {
-		now = time.Time{}.Add(x.at)
+		now = now.Add(x.works)
 		yielded := false
 		c.stepBack(func() time.Time { return now }, func() { yielded, now = true, now.Add(x.takes) })
 		if yielded != x.yields {
-			t.Errorf("%d. %v: stepped back: %v", i, x.at, yielded)
+			t.Errorf("%d. worked for %v: stepped back: %v", i, x.works, yielded)
 		}
 	}
 	if n := testing.AllocsPerRun(10, c.StepBack); n != 0 {

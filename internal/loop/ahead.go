@@ -21,20 +21,24 @@ type ahead struct {
 	lent, rest []byte
 	err        error // of from; the goroutine has written it when full is closed
 	room       *memory.Room
+	stepBack   func()
 }
 
-// readAhead begins to read what has so many bytes, for which the process gets room as they are read.
-func readAhead(from io.Reader, bytes uint64) io.ReadCloser {
-	a := &ahead{room: memory.NewRoom(int64(bytes)), full: make(chan []byte, aheadBuffers), free: make(chan []byte, aheadBuffers)}
+// readAhead begins to read what has so many bytes, for which the process gets room as they are read. Who reads
+// them steps back after each buffer.
+func readAhead(from io.Reader, bytes uint64, stepBack func()) io.ReadCloser {
+	a := &ahead{stepBack: stepBack, room: memory.NewRoom(int64(bytes), stepBack), full: make(chan []byte, aheadBuffers), free: make(chan []byte, aheadBuffers)}
 	for range aheadBuffers {
 		a.free <- make([]byte, aheadBytes)
 	}
 	go func() {
-		udp.PatientThread()
+		udp.OwnThread()
+		c := udp.Courtesy{Share: longShare}
 		defer close(a.full)
 		for b := range a.free {
 			n, err := from.Read(b)
 			a.full <- b[:n]
+			c.StepBack()
 			if err != nil {
 				a.err = err
 				return
@@ -56,6 +60,7 @@ func (a *ahead) Read(b []byte) (int, error) {
 			return 0, a.err
 		}
 		a.lent, a.rest = next, next
+		a.stepBack()
 	}
 	n := copy(b, a.rest)
 	a.room.Read(int64(n))

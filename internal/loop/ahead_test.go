@@ -9,7 +9,7 @@ import (
 	"testing/iotest"
 )
 
-// TestReadAhead: what is read is what there is, and its end or an error comes after it.
+// TestReadAhead: what is read is what there is, with a step back for each buffer, and its end or an error comes after it.
 func TestReadAhead(t *testing.T) {
 	want := bytes.Repeat([]byte("0123456789"), 3*aheadBuffers*aheadBytes/10)
 	broken := errors.New("broken")
@@ -23,10 +23,14 @@ func TestReadAhead(t *testing.T) {
 		"failure": {io.MultiReader(bytes.NewReader(want), iotest.ErrReader(broken)), broken},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := readAhead(test.from, uint64(len(want)))
+			steps := 0
+			a := readAhead(test.from, uint64(len(want)), func() { steps++ })
 			got, err := io.ReadAll(a)
 			if err != test.err || !bytes.Equal(got, want) {
 				t.Errorf("%d bytes of %d, %v", len(got), len(want), err)
+			}
+			if least := len(want) / aheadBytes; steps < least {
+				t.Errorf("%d steps back, at least %d", steps, least)
 			}
 			if n, err := a.Read(make([]byte, 1)); n > 0 || err == nil {
 				t.Errorf("%d bytes after the end, %v", n, err)
@@ -42,7 +46,7 @@ func TestReadAhead(t *testing.T) {
 // nothing any more when he is gone.
 func TestReadAheadIsBounded(t *testing.T) {
 	endless := new(zeros)
-	a := readAhead(endless, 0)
+	a := readAhead(endless, 0, func() {})
 	if _, err := a.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +75,7 @@ func TestCollectorRests(t *testing.T) {
 	}
 	const set = 100
 	defer debug.SetGCPercent(debug.SetGCPercent(set))
-	a := readAhead(new(zeros), 1<<30)
+	a := readAhead(new(zeros), 1<<30, func() {})
 	if got := percent(); got == set {
 		t.Errorf("at the beginning the collector is set to %d", got)
 	}
@@ -81,7 +85,7 @@ func TestCollectorRests(t *testing.T) {
 	if got := percent(); got != set {
 		t.Errorf("at the end the collector is set to %d, not %d", got, set)
 	}
-	a = readAhead(new(zeros), 1<<30)
+	a = readAhead(new(zeros), 1<<30, func() {})
 	for range 64 {
 		if _, err := io.ReadFull(a, make([]byte, 8<<20)[:1<<20]); err != nil {
 			t.Fatal(err)

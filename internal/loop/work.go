@@ -10,22 +10,31 @@ import (
 const jobsMax = 1024
 
 // workers run the jobs of a host, so that its goroutine never waits for a file: one of them those that
-// go through a whole state, which let all else go first, the other those behind which somebody waits. While
-// chunks come there is always one of the latter, so that one steps back after each.
+// go through a whole state, the other those behind which somebody waits.
 type workers struct{ long, short chan stack.Job }
 
 func (l *Loop) startWorkers() {
 	l.workers = workers{make(chan stack.Job, jobsMax), make(chan stack.Job, jobsMax)}
-	l.startWorker(l.workers.long, udp.PatientThread, func() {})
-	l.startWorker(l.workers.short, udp.OwnThread, new(udp.Courtesy).StepBack)
+	l.startWorker(l.workers.long, longShare)
+	l.startWorker(l.workers.short, shortShare)
 }
 
-// startWorker starts a goroutine that binds itself to a thread, runs jobs, and steps back after each.
-func (l *Loop) startWorker(jobs <-chan stack.Job, bind, stepBack func()) {
+// A worker has work all the time while a state is moved, and commits go on meanwhile, so it lets others go first, for
+// at most so many times the time that it takes itself. On a busy host a job that goes through a whole state should
+// not take much longer for that. A short one is a link in a chain, and the other links need the CPU to go on.
+const (
+	longShare  = 1. / 8
+	shortShare = 2
+)
+
+// startWorker starts a goroutine with a thread of its own that runs jobs, and lets others go first for up to so
+// many times the time that they take.
+func (l *Loop) startWorker(jobs <-chan stack.Job, share float64) {
 	l.helpers.Go(func() {
-		bind()
+		udp.OwnThread()
+		c := udp.Courtesy{Share: share}
 		for j := range jobs {
-			ran := run(j, jobs, stepBack)
+			ran := run(j, jobs, c.StepBack)
 			done := func() {
 				for _, j := range ran {
 					l.host.Done(l.now(), j, &l.out)
@@ -38,16 +47,16 @@ func (l *Loop) startWorker(jobs <-chan stack.Job, bind, stepBack func()) {
 	})
 }
 
-// togetherMax bounds the jobs whose ends the host is told of at once. It is woken for all of them, and so
-// are those to whom it then writes, which takes as long as a short job does.
+// togetherMax bounds the short jobs whose ends the host is told of at once. It is woken for all of them, and so
+// are those to whom it then writes, which takes as long as such a job does.
 const togetherMax = 8
 
-// run runs a job and those that wait behind it, up to togetherMax, and steps back after each.
+// run runs a job, and if it is short those that wait behind it, up to togetherMax, and steps back after each.
 func run(j stack.Job, waiting <-chan stack.Job, stepBack func()) (ran []stack.Job) {
 	for open := true; open; {
-		j.Run()
+		j.Run(stepBack)
 		stepBack()
-		if ran = append(ran, j); len(ran) == togetherMax {
+		if ran = append(ran, j); len(ran) == togetherMax || j.IsLong() {
 			break
 		}
 		select {

@@ -47,12 +47,12 @@ func TestGrow(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := Peak(self)
-	grow(2 * size)
+	grow(2*size, func() {})
 	if grown := Peak(self) - before; grown < size/2 {
 		t.Errorf("%d bytes came, but room for %d was asked for", grown, 2*size)
 	}
 	before = Peak(self)
-	grow(size)
+	grow(size, func() {})
 	if grown := Peak(self) - before; grown > size/2 {
 		t.Errorf("%d bytes came although there was room for %d", grown, size)
 	}

@@ -35,11 +35,13 @@ type Room struct {
 	live        uint64 // bytes in use when the first part came
 	part        uint64 // this part of the room
 	open        bool
+	stepBack    func()
 }
 
-// NewRoom is for a state of so many bytes. It is over when all of them are read, and nothing for a small one.
-func NewRoom(bytes int64) *Room {
-	r := &Room{bytes: bytes, open: bytes >= roomFirst && debug.SetMemoryLimit(-1) == math.MaxInt64}
+// NewRoom is for a state of so many bytes. It is over when all of them are read, and nothing for a small one. While
+// the process gets memory, stepBack is called after each 0.1 ms or so, for others who need the CPU.
+func NewRoom(bytes int64, stepBack func()) *Room {
+	r := &Room{bytes: bytes, stepBack: stepBack, open: bytes >= roomFirst && debug.SetMemoryLimit(-1) == math.MaxInt64}
 	if r.open {
 		collector.rest()
 		r.grow(roomFirst)
@@ -77,7 +79,7 @@ func (r *Room) more() {
 }
 
 func (r *Room) grow(part uint64) {
-	collector.once(func() { grow(int64(part)) })
+	collector.once(func() { grow(int64(part), r.stepBack) })
 	r.part, r.from = part, allocated()
 }
 

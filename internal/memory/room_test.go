@@ -47,7 +47,7 @@ func TestRoom(t *testing.T) {
 	var first, made [][]byte
 	var r *Room
 	took := grownBy(func() {
-		r = NewRoom(mibs << 20)
+		r = NewRoom(mibs<<20, func() {})
 		first = makeOf(r, 32, 1<<20, 1) // it may run more often when there is hardly anything
 		before = cycles()
 		made = makeOf(r, mibs-64, 1<<20, 1)
@@ -77,7 +77,7 @@ func TestRoom(t *testing.T) {
 // it works as ever.
 func TestRoomEnds(t *testing.T) {
 	set := percent()
-	r := NewRoom(24 << 20)
+	r := NewRoom(24<<20, func() {})
 	before := cycles()
 	made := makeOf(r, 20, 1<<20, 1)
 	if n, got := cycles()-before, percent(); n > 1 || got != set {
@@ -85,7 +85,7 @@ func TestRoomEnds(t *testing.T) {
 	}
 	r.Close()
 	runtime.KeepAlive(made)
-	r = NewRoom(24 << 20)
+	r = NewRoom(24<<20, func() {})
 	makeOf(r, 24, 0, 1)
 	if got := percent(); got != set {
 		t.Errorf("when all is read the collector is set to %d", got)
@@ -97,7 +97,7 @@ func TestRoomEnds(t *testing.T) {
 func TestRoomForGarbage(t *testing.T) {
 	set, before := percent(), grown.Load()
 	const mibs = 2048
-	r := NewRoom(mibs << 20)
+	r := NewRoom(mibs<<20, func() {})
 	defer r.Close()
 	for range mibs {
 		makeOf(r, 1, 1<<20, 1<<20)
@@ -117,7 +117,7 @@ func TestRoomElsewhere(t *testing.T) {
 	const mibs = 4096
 	before := uint64(0)
 	took := grownBy(func() {
-		r := NewRoom(mibs << 20)
+		r := NewRoom(mibs<<20, func() {})
 		before = cycles()
 		makeOf(r, mibs, 0, 1)
 	})
@@ -131,7 +131,7 @@ func TestRoomElsewhere(t *testing.T) {
 
 // TestRoomUnwatched: garbage that nobody looks at is bounded as well.
 func TestRoomUnwatched(t *testing.T) {
-	r := NewRoom(1 << 30)
+	r := NewRoom(1<<30, func() {})
 	defer r.Close()
 	took := grownBy(func() {
 		for range 1 << 10 {
@@ -147,9 +147,9 @@ func TestRoomUnwatched(t *testing.T) {
 // think is needed.
 func TestRooms(t *testing.T) {
 	set := percent()
-	a := NewRoom(1 << 30)
+	a := NewRoom(1<<30, func() {})
 	needed := allocated() - a.first
-	b := NewRoom(1 << 30)
+	b := NewRoom(1<<30, func() {})
 	if more := allocated() - a.first - needed; more > roomFirst/2 {
 		t.Errorf("%d bytes are needed, the other one thinks", more)
 	}
@@ -170,7 +170,7 @@ func TestRoomWithLimits(t *testing.T) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(limit))
 	set := percent()
 	before := cycles()
-	r := NewRoom(4 << 30)
+	r := NewRoom(4<<30, func() {})
 	if n := cycles() - before; n > 0 || percent() != set || debug.SetMemoryLimit(-1) != limit {
 		t.Errorf("the collector ran %d times, is set to %d", n, percent())
 	}
@@ -180,7 +180,7 @@ func TestRoomWithLimits(t *testing.T) {
 	for _, lazy := range []int{-1, restPercent + 1} {
 		func() {
 			defer debug.SetGCPercent(debug.SetGCPercent(lazy))
-			r := NewRoom(roomFirst)
+			r := NewRoom(roomFirst, func() {})
 			if got := percent(); got != lazy {
 				t.Errorf("the collector was set to %d and is to %d", lazy, got)
 			}

@@ -129,7 +129,7 @@ func (p *hostProcess) tick(now time.Duration, out *output) {
 	if i := p.nextJob(); i >= 0 && p.jobs[i].done <= now {
 		work := p.jobs[i].work
 		p.jobs = append(p.jobs[:i], p.jobs[i+1:]...)
-		work.Run()
+		work.Run(func() {})
 		p.host.Done(now, work, &p.effects)
 		p.operate(now)
 	} else {

@@ -29,8 +29,8 @@ type Spools struct {
 	// Target opens one for a state of a group that is fetched: that of the last run if it is still there.
 	Target func(group wire.ClusterID) (Spool, error)
 	// Ahead, if there is one, returns what reads so many bytes from r, to be closed by its user. It may
-	// read ahead of him.
-	Ahead func(r io.Reader, bytes uint64) io.ReadCloser
+	// read ahead of him, and calls stepBack for him as a job does.
+	Ahead func(r io.Reader, bytes uint64, stepBack func()) io.ReadCloser
 }
 
 // A transfer is the part of a host that moves states.
@@ -38,7 +38,7 @@ type transfer struct {
 	machine vr.StateMachine
 	source  *statexfer.Source
 	target  *statexfer.Target
-	ahead   func(io.Reader, uint64) io.ReadCloser
+	ahead   func(io.Reader, uint64, func()) io.ReadCloser
 	offered wire.OpNumber    // of the newest checkpoint that the source has
 	need    vr.NeedState     // what the target was told; no donors: nothing
 	started bool             // the target was told of a need
@@ -52,7 +52,7 @@ type transfer struct {
 func (h *Host) newTransfer(machine vr.StateMachine, spools Spools) transfer {
 	ahead := spools.Ahead
 	if ahead == nil {
-		ahead = func(r io.Reader, _ uint64) io.ReadCloser { return io.NopCloser(r) }
+		ahead = func(r io.Reader, _ uint64, _ func()) io.ReadCloser { return io.NopCloser(r) }
 	}
 	return transfer{
 		machine: machine, ahead: ahead,
@@ -228,8 +228,8 @@ type restoreJob struct {
 
 var errOtherState = errors.New("the state is not of the op that it was said to be of")
 
-func (j *restoreJob) Run() {
-	state := j.host.states.ahead(j.ready.State, j.ready.Size)
+func (j *restoreJob) Run(stepBack func()) {
+	state := j.host.states.ahead(j.ready.State, j.ready.Size, stepBack)
 	j.restored, j.err = vr.ReadCheckpoint(state, j.host.states.machine)
 	_ = state.Close() // which can only mean that nobody reads any more
 	if j.err == nil && !j.restored.IsOf(j.ready.Op, j.ready.Chain) {

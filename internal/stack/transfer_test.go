@@ -30,7 +30,7 @@ func TestStateOfAnotherOp(t *testing.T) {
 		h := &Host{self: 1}
 		h.states = h.newTransfer(new(tally.Machine), Spools{})
 		j := &restoreJob{host: h, ready: ready}
-		j.Run()
+		j.Run(func() {})
 		if right := op == 5; (j.err == nil) != right || (j.restored != nil) != right {
 			t.Errorf("op %d: %v, %v", op, j.restored, j.err)
 		}
@@ -60,7 +60,7 @@ func TestNeedEndsAsTheStateIsWhole(t *testing.T) {
 	base := wire.FetchBase{Base: wire.Base{Op: 5}}
 	source.Offer(statexfer.Checkpoint{Op: 5, State: bytes.NewBufferString(stateAfter5(t))})
 	source.Prepare(now, &out.states)
-	out.states.Jobs[0].Run()
+	out.states.Jobs[0].Run(func() {})
 	out.states.Jobs[0].Done(now, &out.states)
 	base.Base.Root, _, _ = source.Root()
 	source.Step(now, &wire.Header{From: 1}, &wire.GetManifest{MinOp: 5}, &out.states)
@@ -79,7 +79,7 @@ func TestNeedEndsAsTheStateIsWhole(t *testing.T) {
 			jobs := slices.Clone(out.Jobs)
 			out.Reset()
 			for _, j := range jobs {
-				j.Run()
+				j.Run(func() {})
 				h.Done(now, j, &out)
 			}
 		}
