@@ -109,7 +109,7 @@ func TestGapPattern(t *testing.T) {
 
 func TestContradictions(t *testing.T) {
 	cell := make([]byte, wire.CellSize)
-	single := wire.AppendData(nil, &wire.Data{ID: 1, Single: true, Total: 64, Bytes: cell})
+	single := wire.AppendData(nil, &wire.Data{ID: 1, Bare: true, Total: 64, Bytes: cell})
 	for _, c := range []struct {
 		name string
 		want Reason
@@ -122,6 +122,10 @@ func TestContradictions(t *testing.T) {
 		{"whole after a fragment", ReasonContradiction, func(f *forger) {
 			f.fragment(0, 1, 0, 1000, cell)
 			f.send(single)
+		}},
+		{"without a trailer after with one", ReasonContradiction, func(f *forger) {
+			f.fragment(0, 1, 0, 1000, cell)
+			f.send(wire.AppendData(nil, &wire.Data{ID: 1, Bare: true, Cell: 1, Total: 1000, Bytes: cell}))
 		}},
 		{"wrong trailer", ReasonTrailer, func(f *forger) {
 			f.fragment(0, 1, 0, 128, append(cell, cell...))

@@ -220,7 +220,7 @@ func bomb(n int) []byte {
 }
 
 func (f *forger) block(lane uint8, id uint64, block []byte) {
-	f.send(wire.AppendData(nil, &wire.Data{Lane: lane, Single: true, Compressed: true, ID: id, Total: uint32(len(block)), Bytes: block}))
+	f.send(wire.AppendData(nil, &wire.Data{Lane: lane, Bare: true, Compressed: true, ID: id, Total: uint32(len(block)), Bytes: block}))
 }
 
 // TestBombs: blocks that stand for much more than they are take no more memory than there is.

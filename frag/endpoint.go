@@ -148,8 +148,8 @@ func (e *Endpoint) SendUntil(now, until time.Duration, to wire.Peer, lane Lane, 
 	return e.send(now, until, to, lane, message, nil)
 }
 
-// SendParcel is Send for a message that was sealed in a parcel, without a copy of it. The parcel has another
-// buffer then, in which nothing is of worth.
+// SendParcel is Send for a message that was sealed in a parcel, without a copy of it, and without a trailer: who
+// receives a piece checks its bytes himself. The parcel has another buffer then, in which nothing is of worth.
 func (e *Endpoint) SendParcel(now time.Duration, to wire.Peer, lane Lane, parcel *wire.Parcel) bool {
 	return e.send(now, Never, to, lane, parcel.Message(), parcel)
 }
@@ -175,7 +175,7 @@ func (e *Endpoint) send(now, until time.Duration, to wire.Peer, lane Lane, messa
 	}
 	var m *outMessage
 	if adopts {
-		m = e.messageIn(parcel.Swap(e.pool.take(size)[:0]))
+		m = e.messageIn(parcel.Swap(e.pool.take(size)[:0]), true)
 	} else {
 		m = e.newMessage(body)
 	}

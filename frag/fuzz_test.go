@@ -17,6 +17,7 @@ import (
 // been seen in fragments that agree about its length.
 type naiveInbox struct {
 	open map[uint64][]int // the bytes of an incomplete message, -1 where not seen
+	bare map[uint64]bool  // those of them without a trailer
 	done map[uint64]bool
 	got  [][]byte
 }
@@ -26,7 +27,7 @@ func (n *naiveInbox) put(d *wire.Data) {
 		return
 	}
 	seen, ok := n.open[d.ID]
-	if d.Single {
+	if d.IsWhole() {
 		if !ok {
 			n.done[d.ID] = true
 			n.got = append(n.got, bytes.Clone(d.Bytes))
@@ -35,9 +36,9 @@ func (n *naiveInbox) put(d *wire.Data) {
 	}
 	if !ok {
 		seen = slices.Repeat([]int{-1}, int(d.Total))
-		n.open[d.ID] = seen
+		n.open[d.ID], n.bare[d.ID] = seen, d.Bare
 	}
-	if len(seen) != int(d.Total) {
+	if len(seen) != int(d.Total) || n.bare[d.ID] != d.Bare {
 		return
 	}
 	for i, b := range d.Bytes {
@@ -52,7 +53,10 @@ func (n *naiveInbox) put(d *wire.Data) {
 	for i, v := range seen {
 		whole[i] = byte(v)
 	}
-	n.got = append(n.got, whole[:len(whole)-wire.TrailerSize])
+	if !d.Bare {
+		whole = whole[:len(whole)-wire.TrailerSize]
+	}
+	n.got = append(n.got, whole)
 }
 
 // FuzzReassembly cuts a few messages as the input says and gives the fragments, in its order and
@@ -66,7 +70,7 @@ func FuzzReassembly(f *testing.F) {
 		l.connect(l.ends[0], l.ends[1])
 		e := l.ends[0].Endpoint
 		p := e.find(2)
-		model := naiveInbox{open: map[uint64][]int{}, done: map[uint64]bool{}}
+		model := naiveInbox{open: map[uint64][]int{}, bare: map[uint64]bool{}, done: map[uint64]bool{}}
 		var out Effects
 		var got [][]byte
 		for ; len(script) >= 3; script = script[3:] {
@@ -77,19 +81,25 @@ func FuzzReassembly(f *testing.F) {
 			}
 			d := wire.Data{Lane: 2, ID: id}
 			if len(body) <= 70 {
-				d.Single, d.Bytes, d.Total = true, body, uint32(len(body))
+				d.Bare, d.Bytes, d.Total = true, body, uint32(len(body))
 			} else {
-				whole := binary.LittleEndian.AppendUint64(body, xxhash.Sum64(body))
+				whole := body
+				if d.Bare = id%2 == 0; !d.Bare {
+					whole = binary.LittleEndian.AppendUint64(body, xxhash.Sum64(body))
+				}
 				if script[0]&0x80 != 0 {
 					whole = append(whole, 0) // as if the message were longer
+				}
+				if script[0]&0x40 != 0 {
+					d.Bare = !d.Bare // as if it had what it does not have
 				}
 				cells := cellsOf(len(whole))
 				at %= cells
 				d.Cell, d.Total = uint32(at), uint32(len(whole))
 				d.Bytes = whole[at*wire.CellSize : min((at+1+run%16)*wire.CellSize, len(whole))]
 			}
-			if script[0]&0x80 != 0 && p.session.in[2].find(id) == nil {
-				continue // it would be the first to say how long the message is
+			if script[0]&0xc0 != 0 && p.session.in[2].find(id) == nil {
+				continue // it would be the first to say what the message is
 			}
 			model.put(&d)
 			if r := e.onData(p, &d, &out); r != 0 && r != ReasonContradiction {

@@ -5,12 +5,14 @@ import (
 	"vrnode/wire"
 )
 
-// An inMessage is a message that has arrived in part. Its buffer holds the message with its
-// trailer and a bitmap of the cells that are here.
+// An inMessage is a message that has arrived in part. Its buffer holds the message, with its
+// trailer if it has one, and a bitmap of the cells that are here.
 type inMessage struct {
 	buffer  []byte
 	total   int
 	missing int // cells
+	// bare: it has no trailer.
+	bare bool
 	// compressed: it is a block of the message.
 	compressed bool
 }
@@ -69,7 +71,7 @@ func (e *Endpoint) onData(p *peer, d *wire.Data, out *Effects) Reason {
 		return ReasonBlock
 	}
 	m := l.find(d.ID)
-	if d.Single {
+	if d.IsWhole() {
 		if m != nil {
 			return ReasonContradiction
 		}
@@ -87,7 +89,7 @@ func (e *Endpoint) onData(p *peer, d *wire.Data, out *Effects) Reason {
 			return ReasonBudget
 		}
 	}
-	if m.total != int(d.Total) || m.compressed != d.Compressed {
+	if m.total != int(d.Total) || m.bare != d.Bare || m.compressed != d.Compressed {
 		return ReasonContradiction
 	}
 	if !m.put(d) {
@@ -118,7 +120,7 @@ func (e *Endpoint) openMessage(p *peer, l *inLane, d *wire.Data) *inMessage {
 	} else {
 		m = new(inMessage)
 	}
-	*m = inMessage{e.pool.take(size), total, cells, d.Compressed}
+	*m = inMessage{e.pool.take(size), total, cells, d.Bare, d.Compressed}
 	clear(m.buffer[total:])
 	*used += need
 	if l.open == nil {
@@ -171,9 +173,12 @@ func (m *inMessage) put(d *wire.Data) bool {
 // there is no memory for now stays, and is looked at again when its last fragment comes again.
 func (e *Endpoint) finishMessage(p *peer, l *inLane, id uint64, out *Effects) Reason {
 	m := l.open[place(id)]
-	body, ok := wire.CutTrailer(m.buffer[:m.total])
-	if !ok {
-		return ReasonTrailer
+	body := m.buffer[:m.total]
+	if !m.bare {
+		var ok bool
+		if body, ok = wire.CutTrailer(body); !ok {
+			return ReasonTrailer
+		}
 	}
 	if m.compressed {
 		if r := e.deliverBlock(p, body, out); r != 0 {

@@ -7,13 +7,16 @@ import (
 	"vrnode/wire"
 )
 
-// An outMessage is a message on its way out. Its buffer holds the message, its trailer if it needs
+// An outMessage is a message on its way out. Its buffer holds the message, its trailer if it has
 // one, and two bitmaps of its cells: those acknowledged and those to be sent again.
 type outMessage struct {
 	buffer []byte
 	total  int
 	cells  int
+	// single: it fits a datagram.
 	single bool
+	// bare: it has no trailer.
+	bare bool
 	// until is when there is no use in beginning with it any more.
 	until time.Duration
 	// compressed: it is a block of what was to be sent.
@@ -248,30 +251,31 @@ func (l *outLane) rewind() {
 	}
 }
 
-// newMessage copies a message into a buffer, with its trailer if it needs one.
+// newMessage copies a message into a buffer, with a trailer if it does not fit a datagram.
 func (e *Endpoint) newMessage(message []byte) *outMessage {
 	b := append(e.pool.take(bufferSize(totalOf(message)))[:0], message...)
-	if len(message) > wire.SingleMax {
+	bare := len(message) <= wire.SingleMax
+	if !bare {
 		b = wire.AppendTrailer(b)
 	}
-	return e.messageIn(b)
+	return e.messageIn(b, bare)
 }
 
-// messageIn makes a message of what is in a buffer of the pool, with its trailer if it needs one.
-func (e *Endpoint) messageIn(b []byte) *outMessage {
+// messageIn makes a message of what is in a buffer of the pool, with its trailer or bare.
+func (e *Endpoint) messageIn(b []byte, bare bool) *outMessage {
 	var m *outMessage
 	if n := len(e.outMessages); n > 0 {
 		m, e.outMessages = e.outMessages[n-1], e.outMessages[:n-1]
 	} else {
 		m = new(outMessage)
 	}
-	*m = outMessage{total: len(b), cells: cellsOf(len(b)), single: len(b) <= wire.SingleMax}
+	*m = outMessage{total: len(b), cells: cellsOf(len(b)), single: len(b) <= wire.SingleMax, bare: bare}
 	m.buffer = b[:bufferSize(m.total)]
 	clear(m.buffer[m.total:])
 	return m
 }
 
-// totalOf returns the length of a message with its trailer, if it needs one.
+// totalOf returns the length of a message with the trailer that newMessage adds.
 func totalOf(message []byte) int {
 	if len(message) <= wire.SingleMax {
 		return len(message)

@@ -224,7 +224,7 @@ func (e *Endpoint) packLane(p *peer, lane Lane, b []byte) []byte {
 			p.session.path.want(e.now)
 		}
 		b = wire.AppendData(b, &wire.Data{
-			Lane: uint8(lane), Single: m.single, Compressed: m.compressed, ID: f.id,
+			Lane: uint8(lane), Bare: m.bare, Compressed: m.compressed, ID: f.id,
 			Cell: uint32(f.cell), Total: uint32(m.total), Bytes: m.bytes(f.cell, f.cells),
 		})
 		p.session.sent.note(ref{id: f.id, cell: uint32(f.cell), cells: uint16(f.cells), lane: uint8(lane)})

@@ -106,7 +106,7 @@ func TestDowngrade(t *testing.T) {
 
 // TestForgedDatagrams: what a stranger can do with datagrams that it has seen.
 func TestForgedDatagrams(t *testing.T) {
-	single := wire.AppendData(nil, &wire.Data{ID: 1, Single: true, Total: 1, Bytes: []byte("x")})
+	single := wire.AppendData(nil, &wire.Data{ID: 1, Bare: true, Total: 1, Bytes: []byte("x")})
 	for _, c := range []struct {
 		name string
 		want Reason

@@ -207,7 +207,7 @@ func datagramSamples() []struct {
 	ack := AppendHello(nil, &Hello{Session: 0xb0002, Sender: responder, Target: 1, Echo: initiator.Nonce})
 	frames := AppendAck(nil, 100_000, []Range{{100, 120}, {90, 97}, {5, 5}})
 	frames = AppendLatest(frames, &Latest{Key: 8, Seq: 3, Bytes: []byte("commit")})
-	frames = AppendData(frames, &Data{Lane: 1, Single: true, ID: 4, Total: 7, Bytes: []byte("prepare")})
+	frames = AppendData(frames, &Data{Lane: 1, Bare: true, ID: 4, Total: 7, Bytes: []byte("prepare")})
 	fragment := AppendData(nil, &Data{Lane: 3, ID: 1, Cell: 2, Total: 1165, Bytes: bytes.Repeat([]byte{0xee}, 2*CellSize)})
 	return []struct {
 		name string

@@ -36,7 +36,7 @@ func (t FrameType) String() string { return name(frameTypeNames[:], int(t), "fra
 const (
 	// CellSize is the unit in which messages are cut: a fragment is a run of cells.
 	CellSize = 64
-	// TrailerSize is the length of the xxhash64 at the end of a message of several fragments.
+	// TrailerSize is the length of the xxhash64 at the end of most messages of several fragments.
 	TrailerSize = 8
 	// LanesMax is the number of lanes.
 	LanesMax = 4
@@ -58,7 +58,7 @@ const (
 	ackHeaderSize = 16
 	ackRangeSize  = 4
 	ackDelayUnit  = 2 * time.Microsecond
-	singleBit     = 1 << 5
+	bareBit       = 1 << 5
 	compressedBit = 1 << 4
 	// compressedLanes are those of what replicas say to each other in bulk.
 	compressedLanes = 1<<1 | 1<<3
@@ -78,8 +78,8 @@ type Frame struct {
 // Data is a fragment of a message, or the whole of one.
 type Data struct {
 	Lane uint8
-	// Single: Bytes is the whole message and carries no trailer.
-	Single bool
+	// Bare: the message carries no trailer.
+	Bare bool
 	// Compressed: what is cut into cells, and in front of the trailer, is a block of S2 that the
 	// message has to be made of. Lanes 1 and 3 only.
 	Compressed bool
@@ -150,8 +150,8 @@ func AppendAck(dst []byte, delay time.Duration, ranges []Range) []byte {
 func AppendData(dst []byte, d *Data) []byte {
 	le := binary.LittleEndian
 	flags := d.Lane
-	if d.Single {
-		flags |= singleBit
+	if d.Bare {
+		flags |= bareBit
 	}
 	if d.Compressed {
 		flags |= compressedBit
@@ -217,10 +217,10 @@ func (d *Data) decode(b []byte) ([]byte, error) {
 	}
 	le := binary.LittleEndian
 	end := DataHeaderSize + int(le.Uint16(b[2:]))
-	if end == DataHeaderSize || end > len(b) || b[1]&^(singleBit|compressedBit|LanesMax-1) != 0 {
+	if end == DataHeaderSize || end > len(b) || b[1]&^(bareBit|compressedBit|LanesMax-1) != 0 {
 		return nil, ErrFrame
 	}
-	d.Lane, d.Single, d.Compressed = b[1]&(LanesMax-1), b[1]&singleBit != 0, b[1]&compressedBit != 0
+	d.Lane, d.Bare, d.Compressed = b[1]&(LanesMax-1), b[1]&bareBit != 0, b[1]&compressedBit != 0
 	d.ID = le.Uint64(b[4:])
 	d.Cell = le.Uint32(b[12:])
 	d.Total = le.Uint32(b[16:])
@@ -231,6 +231,9 @@ func (d *Data) decode(b []byte) ([]byte, error) {
 	return b[end:], nil
 }
 
+// IsWhole tells that Bytes is a whole message.
+func (d *Data) IsWhole() bool { return d.Bare && len(d.Bytes) == int(d.Total) }
+
 func (d *Data) wellFormed() bool {
 	stop := uint64(d.Cell)*CellSize + uint64(len(d.Bytes))
 	switch {
@@ -238,9 +241,7 @@ func (d *Data) wellFormed() bool {
 		return false
 	case d.Compressed && !MayCompress(d.Lane):
 		return false
-	case d.Single:
-		return len(d.Bytes) == int(d.Total)
-	case d.Total <= TrailerSize:
+	case !d.Bare && d.Total <= TrailerSize:
 		return false
 	}
 	return stop == uint64(d.Total) || len(d.Bytes)%CellSize == 0

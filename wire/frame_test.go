@@ -84,9 +84,9 @@ func frameCases() []frameCase {
 	return []frameCase{
 		{"fragment", data(func(d *Data) {}), true},
 		{"end of the message", data(func(d *Data) { d.Cell, d.Bytes = 17, make([]byte, 77) }), true},
-		{"whole message", data(func(d *Data) { *d = Data{Single: true, ID: 1, Total: 3, Bytes: []byte("abc")} }), true},
+		{"whole message", data(func(d *Data) { *d = Data{Bare: true, ID: 1, Total: 3, Bytes: []byte("abc")} }), true},
 		{"a compressed message", data(func(d *Data) {
-			*d = Data{Lane: 3, Single: true, Compressed: true, ID: 1, Total: 5, Bytes: []byte("\x03\x08abc")}
+			*d = Data{Lane: 3, Bare: true, Compressed: true, ID: 1, Total: 5, Bytes: []byte("\x03\x08abc")}
 		}), true},
 		{"a fragment of a compressed message", data(func(d *Data) { d.Compressed = true }), true},
 		{"compressed on lane 0", data(func(d *Data) { d.Lane, d.Compressed = 0, true }), false},
@@ -99,7 +99,9 @@ func frameCases() []frameCase {
 		{"too long", data(func(d *Data) { d.Total = MessageMax + TrailerSize + 1 }), false},
 		{"longest", data(func(d *Data) { d.Total = MessageMax + TrailerSize }), true},
 		{"nothing but a trailer", data(func(d *Data) { *d = Data{ID: 1, Total: 8, Bytes: make([]byte, 8)} }), false},
-		{"whole and not whole", data(func(d *Data) { d.Single = true }), false},
+		{"fragment of a bare message", data(func(d *Data) { d.Bare = true }), true},
+		{"not whole cells of a bare message", data(func(d *Data) { d.Bare, d.Bytes = true, d.Bytes[1:] }), false},
+		{"short and bare", data(func(d *Data) { *d = Data{Bare: true, ID: 1, Total: 8, Bytes: make([]byte, 8)} }), true},
 		{"reserved bit", patch(data(func(d *Data) {}), 1, 1<<2), false},
 		{"slot", latest, true},
 		{"slot 32", patch(latest, 1, 32), false},

@@ -37,12 +37,12 @@ func DescribeDatagram() []Section {
 		}},
 		{"Frame 3: DATA", "A message or a run of its cells.", []Field{
 			{"type", "u8", "3"},
-			{"flags", "u8", "bits 0–1: lane; bit 4: compressed, on lanes 1 and 3 only; bit 5: the frame holds the whole message, and no trailer; the others are zero"},
+			{"flags", "u8", "bits 0–1: lane; bit 4: compressed, on lanes 1 and 3 only; bit 5: the message has no trailer; the others are zero"},
 			{"length", "u16", "of bytes, not 0; a multiple of 64 except at the end of the message"},
 			{"id", "u64", "number of the message within session, direction and lane, from 1"},
 			{"cell", "u32", "position of bytes in the message, in units of 64"},
-			{"total", "u32", "length of the message, or of what it is compressed to, with its trailer"},
-			{"bytes", "bytes", "of the message, or of what it is compressed to; the last 8 of a message that is not whole in one frame are its xxhash64"},
+			{"total", "u32", "length of the message, or of what it is compressed to, with its trailer if it has one"},
+			{"bytes", "bytes", "of the message, or of what it is compressed to; if bit 5 is not set, the last 8 of the message are its xxhash64"},
 		}},
 		{"Frame 4: LATEST", "The newest message of a slot.", []Field{
 			{"type", "u8", "4"},

@@ -21,7 +21,7 @@ const (
 	pieceHead = headerSize + 8 + 8 + 4
 	// PartHead is what is in front of the bytes of a part.
 	PartHead = 4 + 4
-	// parcelRoom is for a Piece with all of a chunk or as many parts of it as there may be, its trailer, and
+	// parcelRoom is for a Piece with all of a chunk or as many parts of it as there may be, and
 	// what the transport notes behind it: a buffer of that size is one of the transport's own.
 	parcelRoom = ChunkMax + ChunkMax/16
 )
@@ -39,7 +39,7 @@ func (p *Parcel) Cap() int { return cap(p.buffer) }
 // Parts returns an empty list, with room for n bytes in wire form where a Piece has its parts. What was in
 // the buffer is lost.
 func (p *Parcel) Parts(n int) Parts {
-	p.grow(pieceHead + n + TrailerSize)
+	p.grow(pieceHead + n)
 	return Parts{0, p.buffer[:cap(p.buffer)][pieceHead:pieceHead], p}
 }
 
@@ -56,16 +56,13 @@ func (p *Parcel) grow(n int) {
 	}
 }
 
-// Seal encodes m, behind its header, into the buffer of p, with the trailer that it needs if it goes out in
-// several fragments. Parts that lie where p.Parts has put them stay there.
-func (e *Encoder) Seal(p *Parcel, h *Header, m *Piece) {
-	p.buffer = AppendTrailer(e.Append(p.buffer[:0], h, m))
-}
+// Seal encodes m, behind its header, into the buffer of p. Parts that lie where p.Parts has put them stay there.
+func (e *Encoder) Seal(p *Parcel, h *Header, m *Piece) { p.buffer = e.Append(p.buffer[:0], h, m) }
 
-// Message returns the message that was sealed, without its trailer.
+// Message returns the message that was sealed.
 func (p *Parcel) Message() []byte {
-	assert.That(len(p.buffer) > TrailerSize, "a parcel is sealed each time before it is sent")
-	return p.buffer[:len(p.buffer)-TrailerSize]
+	assert.That(len(p.buffer) > 0, "a parcel is sealed each time before it is sent")
+	return p.buffer
 }
 
 // AppendTrailer appends its trailer to a message.

@@ -269,7 +269,7 @@ func frameObject(f *Frame) object {
 		return append(o, member{"delay", f.Ack.Delay / ackDelayUnit}, member{"acknowledged", all})
 	case FrameData:
 		d := &f.Data
-		return append(o, member{"lane", d.Lane}, member{"whole", d.Single}, member{"compressed", d.Compressed}, member{"id", decimal(d.ID)},
+		return append(o, member{"lane", d.Lane}, member{"bare", d.Bare}, member{"compressed", d.Compressed}, member{"id", decimal(d.ID)},
 			member{"cell", d.Cell}, member{"total", d.Total}, member{"bytes", digits(d.Bytes)})
 	case FrameLatest:
 		return append(o, member{"key", f.Latest.Key}, member{"seq", decimal(f.Latest.Seq)}, member{"bytes", digits(f.Latest.Bytes)})
@@ -432,7 +432,7 @@ func fragmentVectors(t *testing.T) []object {
 	damaged := bytes.Clone(whole)
 	damaged[1000] ^= 1
 	longer := append(bytes.Clone(whole), 0)
-	single := AppendData(nil, &Data{Lane: 1, Single: true, ID: 1, Total: 3, Bytes: []byte("abc")})
+	single := AppendData(nil, &Data{Lane: 1, Bare: true, ID: 1, Total: 3, Bytes: []byte("abc")})
 	var vectors []object
 	add := func(name string, message []byte, refused string, frames ...[]byte) {
 		var texts []string
@@ -457,6 +457,13 @@ func fragmentVectors(t *testing.T) []object {
 	add("out of order, and one twice", message, "", cut(whole, 18, 9), cut(whole, 0, 9), cut(whole, 0, 9), cut(whole, 9, 9))
 	add("cut otherwise when sent again", message, "", cut(whole, 0, 9), cut(whole, 18, 9), cut(whole, 7, 4), cut(whole, 11, 6), cut(whole, 17, 3))
 	add("whole in one frame", []byte("abc"), "", single)
+	bare := func(cell, cells int) []byte {
+		end := min((cell+cells)*CellSize, len(message))
+		return AppendData(nil, &Data{Lane: 1, Bare: true, ID: 1, Cell: uint32(cell), Total: uint32(len(message)), Bytes: message[cell*CellSize : end]})
+	}
+	add("all in one fragment", message, "", cut(whole, 0, 27))
+	add("without a trailer", message, "", bare(18, 9), bare(0, 9), bare(9, 9))
+	add("with and without a trailer", nil, "contradiction", cut(message, 0, 9), bare(9, 9))
 	add("a cell missing", nil, "", cut(whole, 0, 9), cut(whole, 10, 8), cut(whole, 18, 9))
 	add("wrong trailer", nil, "trailer", cut(damaged, 0, 9), cut(damaged, 9, 9), cut(damaged, 18, 9))
 	add("another total", nil, "contradiction", cut(whole, 0, 9), cut(longer, 9, 9))
@@ -467,7 +474,7 @@ func fragmentVectors(t *testing.T) []object {
 			refused = ""
 		}
 		add("compressed: "+c.name, c.message, refused, AppendData(nil, &Data{
-			Lane: 3, Single: true, Compressed: true, ID: 1, Total: uint32(len(c.block)), Bytes: c.block,
+			Lane: 3, Bare: true, Compressed: true, ID: 1, Total: uint32(len(c.block)), Bytes: c.block,
 		}))
 	}
 	block := blockCases()[0]

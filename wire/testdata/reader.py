@@ -162,11 +162,11 @@ def frame(r):
         return {"frame": "ACK", "delay": delay, "acknowledged": acknowledged}
     if kind == 3:
         flags, length, id, cell, total = (r.number(k) for k in ("u8", "u16", "u64", "u32", "u32"))
-        data, whole, compressed, end = r.take(length), bool(flags & 32), bool(flags & 16), cell * 64 + length
+        data, bare, compressed, end = r.take(length), bool(flags & 32), bool(flags & 16), cell * 64 + length
         r.need(not flags & ~0b110011 and not (compressed and flags & 3 in (0, 2)))
-        r.need( length and id and total <= BOUNDS["MessageMax"] + 8 and end <= total)
-        r.need(length == total if whole else total > 8 and (end == total or length % 64 == 0))
-        return {"frame": "DATA", "lane": flags & 3, "whole": whole, "compressed": compressed, "id": str(id), "cell": cell, "total": total, "bytes": text(data)}
+        r.need(length and id and total <= BOUNDS["MessageMax"] + 8 and end <= total)
+        r.need((bare or total > 8) and (end == total or length % 64 == 0))
+        return {"frame": "DATA", "lane": flags & 3, "bare": bare, "compressed": compressed, "id": str(id), "cell": cell, "total": total, "bytes": text(data)}
     if kind in (5, 6):
         zeros, token = r.take(3), r.number("u64")
         r.need(not any(zeros) and token)
@@ -186,21 +186,24 @@ def one_frame(data):
 
 def reassembled(frames):
     """What comes of the frames of one message: its bytes, or None as long as cells are missing."""
-    total, compressed, cells = None, False, {}
+    total, bare, compressed, cells = None, False, False, {}
     for f in map(one_frame, map(unhex, frames)):
         data = unhex(f["bytes"])
-        if total not in (None, f["total"]) or cells and (f["whole"] or f["compressed"] != compressed):
+        whole = f["bare"] and len(data) == f["total"]
+        if cells and (whole or (f["total"], f["bare"], f["compressed"]) != (total, bare, compressed)):
             raise Refused("contradiction")
-        total, compressed = f["total"], f["compressed"]
-        if f["whole"]:
+        total, bare, compressed = f["total"], f["bare"], f["compressed"]
+        if whole:
             return unpacked(data) if compressed else data
         cells.update({f["cell"] + at // 64: data[at:at + 64] for at in range(0, len(data), 64)})
     if len(cells) < (total + 63) // 64:
         return None
     body = b"".join(cells[i] for i in sorted(cells))
-    if xxhash64(body[:-8]) != int.from_bytes(body[-8:], "little"):
-        raise Refused("trailer")
-    return unpacked(body[:-8]) if compressed else body[:-8]
+    if not bare:
+        body, trailer = body[:-8], body[-8:]
+        if xxhash64(body) != int.from_bytes(trailer, "little"):
+            raise Refused("trailer")
+    return unpacked(body) if compressed else body
 
 
 def unpacked(block):
