@@ -27,11 +27,9 @@ func (n *naiveInbox) put(d *wire.Data) {
 		return
 	}
 	seen, ok := n.open[d.ID]
-	if d.IsWhole() {
-		if !ok {
-			n.done[d.ID] = true
-			n.got = append(n.got, bytes.Clone(d.Bytes))
-		}
+	if !ok && d.IsWhole() {
+		n.done[d.ID] = true
+		n.got = append(n.got, bytes.Clone(d.Bytes))
 		return
 	}
 	if !ok {

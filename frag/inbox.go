@@ -71,10 +71,7 @@ func (e *Endpoint) onData(p *peer, d *wire.Data, out *Effects) Reason {
 		return ReasonBlock
 	}
 	m := l.find(d.ID)
-	if d.IsWhole() {
-		if m != nil {
-			return ReasonContradiction
-		}
+	if m == nil && d.IsWhole() {
 		if !d.Compressed {
 			out.deliverCopy(p.id, d.Bytes)
 		} else if r := e.deliverBlock(p, d.Bytes, out); r != 0 {

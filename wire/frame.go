@@ -36,8 +36,6 @@ func (t FrameType) String() string { return name(frameTypeNames[:], int(t), "fra
 const (
 	// CellSize is the unit in which messages are cut: a fragment is a run of cells.
 	CellSize = 64
-	// TrailerSize is the length of the xxhash64 at the end of most messages of several fragments.
-	TrailerSize = 8
 	// LanesMax is the number of lanes.
 	LanesMax = 4
 	// SlotsMax is the number of slots.
@@ -241,7 +239,7 @@ func (d *Data) wellFormed() bool {
 		return false
 	case d.Compressed && !MayCompress(d.Lane):
 		return false
-	case !d.Bare && d.Total <= TrailerSize:
+	case d.Bare && d.Total > MessageMax || !d.Bare && d.Total <= TrailerSize:
 		return false
 	}
 	return stop == uint64(d.Total) || len(d.Bytes)%CellSize == 0

@@ -98,6 +98,8 @@ func frameCases() []frameCase {
 		{"far beyond the end", data(func(d *Data) { d.Cell = 1<<32 - 1 }), false},
 		{"too long", data(func(d *Data) { d.Total = MessageMax + TrailerSize + 1 }), false},
 		{"longest", data(func(d *Data) { d.Total = MessageMax + TrailerSize }), true},
+		{"longest and bare", data(func(d *Data) { d.Bare, d.Total = true, MessageMax }), true},
+		{"too long and bare", data(func(d *Data) { d.Bare, d.Total = true, MessageMax+1 }), false},
 		{"nothing but a trailer", data(func(d *Data) { *d = Data{ID: 1, Total: 8, Bytes: make([]byte, 8)} }), false},
 		{"fragment of a bare message", data(func(d *Data) { d.Bare = true }), true},
 		{"not whole cells of a bare message", data(func(d *Data) { d.Bare, d.Bytes = true, d.Bytes[1:] }), false},

@@ -1,12 +1,6 @@
 package wire
 
-import (
-	"encoding/binary"
-
-	"github.com/cespare/xxhash/v2"
-
-	"vrnode/internal/assert"
-)
+import "vrnode/internal/assert"
 
 // A Parcel is the buffer of a Piece, and goes through all layers with it. So the bytes of a chunk stay where
 // a job has read them until they are packed into datagrams, and at the other end where the transport has put
@@ -63,17 +57,6 @@ func (e *Encoder) Seal(p *Parcel, h *Header, m *Piece) { p.buffer = e.Append(p.b
 func (p *Parcel) Message() []byte {
 	assert.That(len(p.buffer) > 0, "a parcel is sealed each time before it is sent")
 	return p.buffer
-}
-
-// AppendTrailer appends its trailer to a message.
-func AppendTrailer(message []byte) []byte {
-	return binary.LittleEndian.AppendUint64(message, xxhash.Sum64(message))
-}
-
-// CutTrailer returns a message without its trailer, and whether that is right.
-func CutTrailer(b []byte) (message []byte, ok bool) {
-	message = b[:len(b)-TrailerSize]
-	return message, binary.LittleEndian.Uint64(b[len(message):]) == xxhash.Sum64(message)
 }
 
 // appendInPlace appends bytes, which may lie where they are to be already.

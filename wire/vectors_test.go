@@ -463,6 +463,7 @@ func fragmentVectors(t *testing.T) []object {
 	}
 	add("all in one fragment", message, "", cut(whole, 0, 27))
 	add("without a trailer", message, "", bare(18, 9), bare(0, 9), bare(9, 9))
+	add("without a trailer, and whole when sent again", message, "", bare(9, 9), bare(0, 27))
 	add("with and without a trailer", nil, "contradiction", cut(message, 0, 9), bare(9, 9))
 	add("a cell missing", nil, "", cut(whole, 0, 9), cut(whole, 10, 8), cut(whole, 18, 9))
 	add("wrong trailer", nil, "trailer", cut(damaged, 0, 9), cut(damaged, 9, 9), cut(damaged, 18, 9))

@@ -47,9 +47,13 @@ func TestGrow(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := Peak(self)
-	grow(2*size, func() {})
+	steps := 0
+	grow(2*size, func() { steps++ })
 	if grown := Peak(self) - before; grown < size/2 {
 		t.Errorf("%d bytes came, but room for %d was asked for", grown, 2*size)
+	}
+	if steps < 2*size>>20 {
+		t.Errorf("%d steps back", steps)
 	}
 	before = Peak(self)
 	grow(size, func() {})

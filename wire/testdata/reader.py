@@ -164,7 +164,7 @@ def frame(r):
         flags, length, id, cell, total = (r.number(k) for k in ("u8", "u16", "u64", "u32", "u32"))
         data, bare, compressed, end = r.take(length), bool(flags & 32), bool(flags & 16), cell * 64 + length
         r.need(not flags & ~0b110011 and not (compressed and flags & 3 in (0, 2)))
-        r.need(length and id and total <= BOUNDS["MessageMax"] + 8 and end <= total)
+        r.need(length and id and total <= BOUNDS["MessageMax"] + (0 if bare else 8) and end <= total)
         r.need((bare or total > 8) and (end == total or length % 64 == 0))
         return {"frame": "DATA", "lane": flags & 3, "bare": bare, "compressed": compressed, "id": str(id), "cell": cell, "total": total, "bytes": text(data)}
     if kind in (5, 6):
@@ -189,11 +189,10 @@ def reassembled(frames):
     total, bare, compressed, cells = None, False, False, {}
     for f in map(one_frame, map(unhex, frames)):
         data = unhex(f["bytes"])
-        whole = f["bare"] and len(data) == f["total"]
-        if cells and (whole or (f["total"], f["bare"], f["compressed"]) != (total, bare, compressed)):
+        if cells and (f["total"], f["bare"], f["compressed"]) != (total, bare, compressed):
             raise Refused("contradiction")
         total, bare, compressed = f["total"], f["bare"], f["compressed"]
-        if whole:
+        if bare and len(data) == total:
             return unpacked(data) if compressed else data
         cells.update({f["cell"] + at // 64: data[at:at + 64] for at in range(0, len(data), 64)})
     if len(cells) < (total + 63) // 64:
