@@ -28,6 +28,10 @@ func measureLost(ctx context.Context, o *options, r *report) error {
 		return err
 	}
 	defer g.close()
+	giveBack, err := holdSpare(spareTimes * int64(o.size))
+	if err != nil {
+		return err
+	}
 	filled, err := g.fill(ctx)
 	if err != nil {
 		return err
@@ -56,6 +60,7 @@ func measureLost(ctx context.Context, o *options, r *report) error {
 	// It is dead when the kernel has taken back its memory, which takes a CPU for 0.1 s for each GiB. If its host
 	// had failed, for which this stands, that would disturb nobody.
 	g.kill(target)
+	giveBack()
 	var commits []span
 	light := g.startLoadSeen(ctx, 1, lightRest, func(s span) { commits = append(commits, s) })
 	mark, began := g.journal.mark(), time.Now()

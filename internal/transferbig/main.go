@@ -13,6 +13,7 @@
 //	stopped.go  the third run: a replica stands still for long, while the others work as fast as they can
 //	checkpoints.go  the fourth run: checkpoints, and for how long a replica hears nobody for one
 //	link.go     what the transport can do between two processes
+//	spare.go    memory for what a transfer needs
 //	report.go   what came of it, and what it should have been
 package main
 
