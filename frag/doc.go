@@ -12,7 +12,8 @@
 // suits whatever is only worth as much as it is fresh. Slots go before lanes. SendUntil is Send for a
 // message that nobody needs any more when it has waited too long for its turn: it is dropped then.
 // SendParcel is Send for a long message that is in a buffer which the endpoint may have for another one: it
-// is not copied, and nobody checks more than each of its datagrams. Likewise who wants to keep a message that has arrived may have its buffer for another.
+// is not copied, and nobody checks more than each of its datagrams. Likewise who wants to keep a message
+// that has arrived may have its buffer for another.
 //
 // A session joins one run of a process to one run of another. When one of them restarts, the
 // session is replaced and everything queued in it is dropped: nothing is delivered twice in a

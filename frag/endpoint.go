@@ -149,7 +149,8 @@ func (e *Endpoint) SendUntil(now, until time.Duration, to wire.Peer, lane Lane, 
 }
 
 // SendParcel is Send for a message that was sealed in a parcel, without a copy of it, and without a trailer: who
-// receives a piece checks its bytes himself. What is copied nevertheless has one. The parcel has another buffer then, in which nothing is of worth.
+// receives a piece checks its bytes himself. What is copied nevertheless has one. The parcel has another buffer
+// then, in which nothing is of worth.
 func (e *Endpoint) SendParcel(now time.Duration, to wire.Peer, lane Lane, parcel *wire.Parcel) bool {
 	return e.send(now, Never, to, lane, parcel.Message(), parcel)
 }

@@ -253,8 +253,9 @@ func (l *outLane) rewind() {
 
 // newMessage copies a message into a buffer, with a trailer if it does not fit a datagram.
 func (e *Endpoint) newMessage(message []byte) *outMessage {
-	b := append(e.pool.take(bufferSize(totalOf(message)))[:0], message...)
-	bare := len(message) <= wire.SingleMax
+	total := totalOf(message)
+	b := append(e.pool.take(bufferSize(total))[:0], message...)
+	bare := total == len(message)
 	if !bare {
 		b = wire.AppendTrailer(b)
 	}

@@ -13,8 +13,8 @@ import (
 // whatever thread is not that of the protocol, and then Done once, in that of the protocol. Jobs may
 // run in any order and at the same time.
 type Job interface {
-	// Run calls stepBack mostly after each 0.1 ms or so, for others who need the CPU, if the job is long. After a short
-	// one the runtime does.
+	// Run calls stepBack mostly after each 0.1 ms or so, for others who need the CPU, if the job is long. After
+	// a short one the runtime does.
 	Run(stepBack func())
 	// Done gives the outcome to the machine that wanted it.
 	Done(now time.Duration, out *Effects)

@@ -425,10 +425,12 @@ func fragmentVectors(t *testing.T) []object {
 		message = append(message, byte(i*i>>4))
 	}
 	whole := binary.LittleEndian.AppendUint64(bytes.Clone(message), xxhash.Sum64(message))
-	cut := func(of []byte, cell, cells int) []byte {
+	run := func(of []byte, isBare bool, cell, cells int) []byte {
 		end := min((cell+cells)*CellSize, len(of))
-		return AppendData(nil, &Data{Lane: 1, ID: 1, Cell: uint32(cell), Total: uint32(len(of)), Bytes: of[cell*CellSize : end]})
+		return AppendData(nil, &Data{Lane: 1, Bare: isBare, ID: 1, Cell: uint32(cell), Total: uint32(len(of)), Bytes: of[cell*CellSize : end]})
 	}
+	cut := func(of []byte, cell, cells int) []byte { return run(of, false, cell, cells) }
+	bare := func(cell, cells int) []byte { return run(message, true, cell, cells) }
 	damaged := bytes.Clone(whole)
 	damaged[1000] ^= 1
 	longer := append(bytes.Clone(whole), 0)
@@ -457,10 +459,6 @@ func fragmentVectors(t *testing.T) []object {
 	add("out of order, and one twice", message, "", cut(whole, 18, 9), cut(whole, 0, 9), cut(whole, 0, 9), cut(whole, 9, 9))
 	add("cut otherwise when sent again", message, "", cut(whole, 0, 9), cut(whole, 18, 9), cut(whole, 7, 4), cut(whole, 11, 6), cut(whole, 17, 3))
 	add("whole in one frame", []byte("abc"), "", single)
-	bare := func(cell, cells int) []byte {
-		end := min((cell+cells)*CellSize, len(message))
-		return AppendData(nil, &Data{Lane: 1, Bare: true, ID: 1, Cell: uint32(cell), Total: uint32(len(message)), Bytes: message[cell*CellSize : end]})
-	}
 	add("all in one fragment", message, "", cut(whole, 0, 27))
 	add("without a trailer", message, "", bare(18, 9), bare(0, 9), bare(9, 9))
 	add("without a trailer, and whole when sent again", message, "", bare(9, 9), bare(0, 27))

@@ -27,7 +27,10 @@ type ahead struct {
 // readAhead begins to read what has so many bytes, for which the process gets room as they are read. Who reads
 // them steps back after each buffer.
 func readAhead(from io.Reader, bytes uint64, stepBack func()) io.ReadCloser {
-	a := &ahead{stepBack: stepBack, room: memory.NewRoom(int64(bytes), stepBack), full: make(chan []byte, aheadBuffers), free: make(chan []byte, aheadBuffers)}
+	a := &ahead{
+		full: make(chan []byte, aheadBuffers), free: make(chan []byte, aheadBuffers),
+		room: memory.NewRoom(int64(bytes), stepBack), stepBack: stepBack,
+	}
 	for range aheadBuffers {
 		a.free <- make([]byte, aheadBytes)
 	}

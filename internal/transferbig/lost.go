@@ -57,8 +57,8 @@ func measureLost(ctx context.Context, o *options, r *report) error {
 	}
 	view, target := g.journal.view(), g.backups()[0]
 	fmt.Fprintf(os.Stderr, "replica %d loses its memory\n", target)
-	// It is dead when the kernel has taken back its memory, which takes a CPU for 0.1 s for each GiB. If its host
-	// had failed, for which this stands, that would disturb nobody.
+	// It is dead when the kernel has taken back its memory, which takes a CPU for long. If its host had failed, for
+	// which this stands, that would disturb nobody.
 	g.kill(target)
 	giveBack()
 	var commits []span
