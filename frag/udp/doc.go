@@ -9,6 +9,9 @@
 // A Conn that has nothing to do sleeps at once, unless it was told to Spin for a while, or bulk has just
 // arrived: then more of it is on its way.
 //
+// A thread that computes for long beside a Conn should have a Courtesy, and step back with it, so that
+// the one that was woken by a datagram need not wait until the next tick.
+//
 // UDP promises nothing, and so does WriteBatch: whatever keeps a datagram from leaving is counted
 // and otherwise left to package frag, whose business is loss. Where a network card or a tunnel can
 // not cut what was joined, the same datagrams go out one by one, and so do those of the next
