@@ -111,8 +111,8 @@
 // runs each of Jobs once, off the thread of the protocol, long ones beside the others, with what lets
 // others have the CPU for a moment, and calls Done in the thread of the protocol. It restores a Ready
 // likewise, and calls Target.Restored with the outcome; if that is of no use, Target.Renew or Target.Drop.
-// It tells the source of each checkpoint by Offer, and by Withdraw before its state
-// is replaced, and the target of a need by Start, and by Stop that it is over. Both machines want a Tick at their Deadline.
+// It tells the source of each checkpoint by Offer, and by Withdraw before its state is replaced, and the
+// target of a need by Start, and by Stop that it is over. Both machines want a Tick at their Deadline.
 //
 // # Reading order
 //
