@@ -23,8 +23,8 @@ const (
 	blockLong  = 4 * blockMin
 	blockEvery = 4
 	// A chunk of less than chunkMin bytes goes on likewise; then the hash of the block decides, once in
-	// chunkEvery bytes.
-	chunkMin   = 32 << 10
+	// chunkEvery bytes. With a larger chunkMin a block might end a chunk before that, since both have a bound.
+	chunkMin   = 64 << 10
 	chunkEvery = 48 << 10
 	// ChunksMax bounds the chunks of a checkpoint: all but the last have chunkMin bytes or more.
 	ChunksMax = StateMax/chunkMin + 1

@@ -496,7 +496,7 @@ func TestDifferentRoot(t *testing.T) {
 // A path on which a chunk takes longer than the first patience is not given up: what is asked twice
 // is little.
 func TestSlowPath(t *testing.T) {
-	state := newTable(1, 600, 1000)
+	state := newTable(1, 1200, 1000)
 	w := newWorld(t, 1, 2)
 	w.Rate.Bits = 60e3
 	w.offer(10, state, 1)
