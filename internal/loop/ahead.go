@@ -3,7 +3,6 @@ package loop
 import (
 	"io"
 
-	"vrnode/frag/udp"
 	"vrnode/internal/memory"
 	"vrnode/wire"
 )
@@ -35,13 +34,12 @@ func readAhead(from io.Reader, bytes uint64, stepBack func()) io.ReadCloser {
 		a.free <- make([]byte, aheadBytes)
 	}
 	go func() {
-		udp.OwnThread()
-		c := udp.Courtesy{Share: longShare}
+		stepBack := ownThread(longShare)
 		defer close(a.full)
 		for b := range a.free {
 			n, err := from.Read(b)
 			a.full <- b[:n]
-			c.StepBack()
+			stepBack()
 			if err != nil {
 				a.err = err
 				return

@@ -67,7 +67,7 @@ func Open(cfg Config) (*Loop, error) {
 	} else {
 		return nil, fmt.Errorf("ID: replica %d is not in Peers", cfg.Self)
 	}
-	files := &spools{dir: cfg.SpoolDir, self: host.Self, toDisk: toDisk}
+	files := &spools{dir: cfg.SpoolDir, self: host.Self, toDisk: toDisk, nearlyFull: nearlyFull}
 	host.Spools = stack.Spools{Source: files.source, Target: files.target, Ahead: readAhead}
 	if cfg.SpoolDir != "" {
 		if info, err := os.Stat(cfg.SpoolDir); err != nil || !info.IsDir() {

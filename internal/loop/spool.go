@@ -16,7 +16,9 @@ type spools struct {
 	dir  string // "" for the directory of temporary files
 	self wire.Peer
 	// toDisk has the kernel begin to write bytes of a file to the disk. It may take as long as the disk does.
-	toDisk func(f *os.File, from, bytes int64)
+	// nearlyFull tells whether it will soon do so by itself, because much waits for that.
+	toDisk     func(f *os.File, from, bytes int64)
+	nearlyFull func() bool
 
 	mu     sync.Mutex
 	open   map[*spool]bool
@@ -31,11 +33,11 @@ type spool struct {
 	of       *spools
 	path     string       // "" if it has no name any more
 	reserved atomic.Int64 // bytes from the beginning
-	// early: what is written goes to the disk at once, of which the kernel was told up to a place. busy: it
-	// is being told.
-	early bool
-	told  atomic.Int64
-	busy  atomic.Bool
+	// early tells whether some of what is written is to go to the disk now. It was asked when the file went up to
+	// asked, and the kernel was told of what is in front of told. busy: it is being told of more.
+	early       func() bool
+	asked, told atomic.Int64
+	busy        atomic.Bool
 }
 
 const (
@@ -43,17 +45,20 @@ const (
 	// Then it is as much again as there is already, up to reserveMost.
 	reserveFirst = 1 << 20
 	reserveMost  = 64 << 20
-	// earlyEvery is how much of a file goes to the disk at a time, if it does at once. That has a processor for
-	// itself as long as it takes, since not all kernels interrupt themselves.
-	earlyEvery = 1 << 20
+	// After each earlyEvery bytes of a file that many may go to the disk, in steps of earlyStep: each has a
+	// processor for itself as long as it takes, since not all kernels interrupt themselves.
+	earlyEvery = 16 << 20
+	earlyStep  = 1 << 20
 )
 
 // source opens an empty file for a state that is written out. It goes to the disk at once. By itself a kernel
 // begins with that when a tenth of the memory waits for it, which with a large state is when a target fetches
 // it, and all processors have enough to do.
-func (s *spools) source() (stack.Spool, error) { return s.temporary(true) }
+func (s *spools) source() (stack.Spool, error) {
+	return s.temporary(func() bool { return true })
+}
 
-func (s *spools) temporary(early bool) (stack.Spool, error) {
+func (s *spools) temporary(early func() bool) (stack.Spool, error) {
 	f, err := os.CreateTemp(s.dir, "vrnode-*.spool")
 	if err != nil {
 		return nil, err
@@ -66,20 +71,22 @@ func (s *spools) temporary(early bool) (stack.Spool, error) {
 }
 
 // target opens the file of the last run in that group, if there is a directory for it. Replicas of other
-// groups may have the same directory. A program outside the group has no last run.
+// groups may have the same directory. A program outside the group has no last run. What is fetched stays in memory
+// while there is room, because writing it to the disk would take from the fetching; but then it goes bit by bit, and
+// not as fast as the kernel can.
 func (s *spools) target(group wire.ClusterID) (stack.Spool, error) {
 	if s.dir == "" || s.self.IsClient() {
-		return s.temporary(false)
+		return s.temporary(s.nearlyFull)
 	}
 	path := filepath.Join(s.dir, fmt.Sprintf("vrnode-%v-%v.spool", group, s.self))
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return s.opened(f, path, false)
+	return s.opened(f, path, s.nearlyFull)
 }
 
-func (s *spools) opened(f *os.File, path string, early bool) (stack.Spool, error) {
+func (s *spools) opened(f *os.File, path string, early func() bool) (stack.Spool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := &spool{File: f, of: s, path: path, early: early}
@@ -123,22 +130,29 @@ func (x *spool) WriteAt(b []byte, at int64) (int, error) {
 		x.reserved.Store(to)
 	}
 	n, err := x.File.WriteAt(b, at)
-	if x.early {
-		x.leave(at + int64(n))
-	}
+	x.leave(at + int64(n))
 	return n, err
 }
 
-// leave has the kernel begin to write to the disk all that comes before a place, if that is enough to bother it
-// and it is not busy with what came before. The file may be closed meanwhile, which is not waited for.
+// leave sees to it that the kernel begins in time to write the file to the disk, which goes up to end now. What
+// comes while it is busy with that is left to it. The file may be closed meanwhile, which is not waited for.
 func (x *spool) leave(end int64) {
-	from := x.told.Load()
-	if end-from < earlyEvery || !x.busy.CompareAndSwap(false, true) {
+	if end-x.asked.Load() < earlyEvery {
 		return
 	}
-	x.told.Store(end)
+	x.asked.Store(end)
+	if !x.early() || !x.busy.CompareAndSwap(false, true) {
+		return
+	}
+	from := x.told.Load()
+	to := min(from+earlyEvery, end)
+	x.told.Store(to)
 	go func() {
-		x.of.toDisk(x.File, from, end-from)
+		stepBack := ownThread(longShare)
+		for ; from < to; from += earlyStep {
+			x.of.toDisk(x.File, from, min(earlyStep, to-from))
+			stepBack()
+		}
 		x.busy.Store(false)
 	}()
 }

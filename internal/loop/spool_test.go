@@ -2,9 +2,11 @@ package loop
 
 import (
 	"os"
+	"slices"
 	"testing"
 	"testing/synctest"
 
+	"vrnode/internal/stack"
 	"vrnode/wire"
 )
 
@@ -69,50 +71,81 @@ func TestReservedRoomHasNoLength(t *testing.T) {
 	}
 }
 
-// All that a source writes goes to the disk, one part at a time, however long the disk takes. What a target
-// fetches is left to the kernel.
-func TestSourcesGoToDisk(t *testing.T) {
+// What a source writes goes to the disk at once, step by step, one part at a time however long the disk takes. Of
+// what a target fetches a part goes each time that the kernel is found to be about to begin by itself.
+func TestSpoolsGoToDisk(t *testing.T) {
+	type part struct {
+		target      bool
+		from, bytes int64
+	}
+	steps := func(target bool, from, bytes int64) (parts []part) {
+		for ; bytes > 0; from, bytes = from+earlyStep, bytes-earlyStep {
+			parts = append(parts, part{target, from, min(bytes, earlyStep)})
+		}
+		return parts
+	}
 	synctest.Test(t, func(t *testing.T) {
-		type part struct{ from, bytes int64 }
-		var parts []part
+		var told []part
+		var source, target *spool
 		end := make(chan bool)
-		s := &spools{dir: t.TempDir(), self: 1, toDisk: func(_ *os.File, from, bytes int64) {
-			parts = append(parts, part{from, bytes})
-			<-end
-		}}
-		source, err := s.source()
-		if err != nil {
-			t.Fatal(err)
+		asked, full := 0, false
+		s := &spools{dir: t.TempDir(), self: 1,
+			toDisk: func(f *os.File, from, bytes int64) {
+				told = append(told, part{f == target.File, from, bytes})
+				<-end
+			},
+			nearlyFull: func() bool { asked++; return full },
 		}
-		target, err := s.target(wire.ClusterID{1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		write := func(at int64) {
+		open := func(f stack.Spool, err error) *spool {
 			t.Helper()
-			for _, f := range []interface {
-				WriteAt([]byte, int64) (int, error)
-			}{source, target} {
-				if _, err := f.WriteAt(make([]byte, 10), at-10); err != nil {
-					t.Fatal(err)
-				}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return f.(*spool)
+		}
+		source, target = open(s.source()), open(s.target(wire.ClusterID{1}))
+		// write writes up to a place. expect lets the disk finish what it is told.
+		write := func(f *spool, to int64) {
+			t.Helper()
+			if _, err := f.WriteAt(make([]byte, 10), to-10); err != nil {
+				t.Fatal(err)
 			}
 			synctest.Wait()
 		}
-		write(earlyEvery - 1)
-		if len(parts) > 0 {
-			t.Errorf("%v, of so little", parts)
+		expect := func(want []part) {
+			t.Helper()
+			for range want {
+				end <- true
+				synctest.Wait()
+			}
+			if !slices.Equal(told, want) {
+				t.Errorf("told %v, not %v", told, want)
+			}
+			told = nil
 		}
-		write(earlyEvery)
-		write(3 * earlyEvery) // while the disk is busy
-		end <- true
-		synctest.Wait()
-		write(4 * earlyEvery)
-		end <- true
-		if len(parts) != 2 || parts[0] != (part{0, earlyEvery}) || parts[1] != (part{earlyEvery, 3 * earlyEvery}) {
-			t.Errorf("%v", parts)
+		write(source, earlyEvery-1)
+		expect(nil)
+		write(source, earlyEvery)
+		write(source, 3*earlyEvery) // while the disk is busy
+		expect(steps(false, 0, earlyEvery))
+		write(source, 4*earlyEvery)
+		expect(steps(false, earlyEvery, earlyEvery))
+
+		write(target, 2*earlyEvery+5)
+		write(target, 3*earlyEvery+4) // too soon to ask again
+		expect(nil)
+		full = true
+		write(target, 3*earlyEvery+5)
+		expect(steps(true, 0, earlyEvery))
+		write(target, 4*earlyEvery+5)
+		expect(steps(true, earlyEvery, earlyEvery))
+		full = false
+		write(target, 5*earlyEvery+5)
+		expect(nil)
+		if asked != 4 {
+			t.Errorf("asked %d times", asked)
 		}
-		for _, f := range []interface{ Close() error }{source, target} {
+		for _, f := range []*spool{source, target} {
 			if err := f.Close(); err != nil {
 				t.Error(err)
 			}

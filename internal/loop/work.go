@@ -27,14 +27,21 @@ const (
 	shortShare = 2
 )
 
+// ownThread gives a goroutine that computes for long a thread of its own. stepBack lets others go first, for up to so
+// many times the time that it takes itself.
+func ownThread(share float64) (stepBack func()) {
+	udp.OwnThread()
+	c := udp.Courtesy{Share: share}
+	return c.StepBack
+}
+
 // startWorker starts a goroutine with a thread of its own that runs jobs, and lets others go first for up to so
 // many times the time that they take.
 func (l *Loop) startWorker(jobs <-chan stack.Job, share float64) {
 	l.helpers.Go(func() {
-		udp.OwnThread()
-		c := udp.Courtesy{Share: share}
+		stepBack := ownThread(share)
 		for j := range jobs {
-			ran := run(j, jobs, c.StepBack)
+			ran := run(j, jobs, stepBack)
 			done := func() {
 				for _, j := range ran {
 					l.host.Done(l.now(), j, &l.out)
