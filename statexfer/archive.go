@@ -16,13 +16,10 @@ type archive struct {
 	slots []wire.Chunk
 	// index tells the slot of a chunk.
 	index map[wire.Digest]uint32
-	// chunks, total, blocks and first are of the state that was written out: its chunks in order, the
-	// blocks of all of them, and the number of the first block of each chunk.
+	// chunks and total are of the state that was written out: its chunks in order, and its bytes.
 	chunks []wire.Chunk
 	total  uint64
-	blocks []wire.Block
-	first  []uint32
-	// places are the same blocks sorted by hash, if the state is to be compared with another.
+	// places are its blocks sorted by hash, if it is to be compared with another.
 	places []place
 	// old are the slots that places are in.
 	old []bool
@@ -89,7 +86,8 @@ func (a *archive) write(state io.WriterTo, stepBack func()) error {
 			return errTooLong
 		}
 		c := chunkOf(b)
-		if _, there := a.index[c.Digest]; !there {
+		slot, there := a.index[c.Digest]
+		if !there {
 			for int(free) < len(a.slots) && a.slots[free].Length > 0 {
 				free++
 			}
@@ -99,11 +97,11 @@ func (a *archive) write(state io.WriterTo, stepBack func()) error {
 			if err := writeSlot(a.spool, free, c, b); err != nil {
 				return err
 			}
-			a.slots[free], a.index[c.Digest] = c, free
+			slot = free
+			a.slots[slot], a.index[c.Digest] = c, slot
 		}
 		a.chunks = append(a.chunks, c)
-		a.first = append(a.first, uint32(len(a.blocks)))
-		a.blocks = append(a.blocks, blocks...)
+		a.cut(slot, slices.Clone(blocks))
 		stepBack()
 		return nil
 	})
@@ -113,12 +111,9 @@ func (a *archive) write(state io.WriterTo, stepBack func()) error {
 	return cutter.Close()
 }
 
-// blocksOf returns the blocks of a chunk.
+// blocksOf returns the blocks of a chunk of the state that was written out.
 func (a *archive) blocksOf(chunk int) []wire.Block {
-	if chunk+1 < len(a.first) {
-		return a.blocks[a.first[chunk]:a.first[chunk+1]]
-	}
-	return a.blocks[a.first[chunk]:]
+	return a.cuts[a.index[a.chunks[chunk].Digest]]
 }
 
 // compare makes the state that was written out the one with which others are compared.
@@ -126,9 +121,7 @@ func (a *archive) compare(stepBack func()) {
 	pieces := make([]cutSlot, len(a.chunks))
 	for i, c := range a.chunks {
 		pieces[i] = cutSlot{a.index[c.Digest], a.blocksOf(i)}
-		a.cut(pieces[i].slot, pieces[i].blocks)
 	}
-	a.blocks, a.first = nil, nil
 	a.places = placesOf(pieces, stepBack)
 	a.keep(pieces)
 }

@@ -257,6 +257,30 @@ func TestTargetAllocates(t *testing.T) {
 	}
 }
 
+// A deaf is a spool that forgets what is written to it.
+type deaf struct{ Memory }
+
+func (*deaf) WriteAt(b []byte, _ int64) (int, error) { return len(b), nil }
+
+// What is allocated to write out a state is what is kept of it, and hardly any garbage: to collect that the
+// replica would have to go through all of its memory, just then.
+func TestWritingOutAllocates(t *testing.T) {
+	const kept = 16 // bytes of a block
+	state := newTable(1, 30_000, 1000)
+	a := &archive{spool: &deaf{}, index: map[wire.Digest]uint32{}}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := a.write(state, func() {}); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	bytes := after.TotalAlloc - before.TotalAlloc
+	cutter := uint64(ChunkMax + BlockMax + kept*wire.BlocksMax)
+	if most := cutter + kept*uint64(len(state))*5/4 + 250*uint64(len(a.chunks)); bytes > most {
+		t.Errorf("%d bytes were allocated, not %d, for %d blocks in %d chunks", bytes, most, len(state), len(a.chunks))
+	}
+}
+
 // A manifest of several parts comes part by part, and counts as a whole.
 func TestManifestOfParts(t *testing.T) {
 	m := Manifest{Op: 10, Chain: 1, Members: []wire.Member{{ID: 1, Incarnation: 1}}}

@@ -239,7 +239,7 @@ func TestWrongBlocks(t *testing.T) {
 	w.tamper = func(from, _ *node, m wire.Message) bool {
 		if b, ok := m.(*wire.Blocks); ok { // each is said to be a certain one of the old state
 			for i := range b.Blocks {
-				b.Blocks[i].Hash = places.blocks[0].Hash
+				b.Blocks[i].Hash = places.blocksOf(0)[0].Hash
 			}
 		}
 		return true
