@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 )
 
 // measureKilled has a replica fetch the state, kills one of those that give it when half of it is there,
@@ -37,12 +38,15 @@ func measureKilled(ctx context.Context, o *options, r *report) error {
 	if source == 0 {
 		return errors.New("no backup gives its state")
 	}
-	g.kill(source)
+	if err := g.signal(source, syscall.SIGKILL); err != nil { // who waits for its end is late for what comes next
+		return err
+	}
 	fmt.Fprintf(os.Stderr, "replica %d has half of the state, and %d, which gives it, is dead\n", target, source)
 	if _, err := g.journal.await(ctx, mark, "three quarters of the state are there", fetched(target, 75)); err != nil {
 		return err
 	}
 	g.kill(target)
+	g.kill(source)
 	before := g.journal.last(mark, fetched(target, 1))
 	mark = g.journal.mark()
 	if err := g.start(ctx, target); err != nil {
