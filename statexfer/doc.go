@@ -31,12 +31,12 @@
 // # How a transfer goes
 //
 //	target                                       sources
-//	  | GetManifest n=0 min=…                      |  to all donors
+//	  | GetManifest n=0 min=…                      |  to two donors
 //	  |------------------------------------------->|  the first target makes a source write the
 //	  |               TransferRefused preparing    |  checkpoint into a spool; ask again
 //	  |<-------------------------------------------|
 //	  |                Manifest n=… root, chunks   |  the first that is whole is chosen,
-//	  |<-------------------------------------------|  and all others are asked for the same
+//	  |<-------------------------------------------|  and the other is asked for the same
 //	  | GetBlocks n=… chunk=…                      |  to compare them with an old state, if
 //	  |------------------------------------------->|  there is one, or later with the next one
 //	  |                               Blocks       |
@@ -51,8 +51,10 @@
 //
 // The target has up to 32 chunks under way with each source, fewer if answers take more than half a
 // second, so that little is lost with a source that dies. Donors are used in the order of Need, which
-// is backups first. The primary, which orders all ops meanwhile, is in reserve: it is asked if no backup
-// has the state, and if the transfer takes longer than some seconds.
+// is backups first, and two at first: each has to write all of its state out before it gives any of it. The
+// next one is asked if one of these has nothing to give, or dies. The primary, which orders all ops
+// meanwhile, is in reserve: it is asked if no backup has the state. If the transfer takes longer than some
+// seconds, all are asked.
 //
 // # What goes wrong
 //

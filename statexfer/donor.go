@@ -96,15 +96,24 @@ func (t *Target) ask(now time.Duration, out *Effects) {
 	}
 }
 
-// mayAsk tells whether it is a donor's turn. It is always, but for the one in reserve.
+// mayAsk tells whether it is a donor's turn. Who is asked goes through all of its state and writes it out, so at
+// first only donorsFirst are, and the one in reserve if no other promises anything.
 func (t *Target) mayAsk(now time.Duration, d *donor) bool {
-	return d.peer != t.need.Reserve || t.began+reserveJoins <= now ||
-		!slices.ContainsFunc(t.donors, func(other *donor) bool { return other != d && other.promises(now) })
+	most, promising := donorsFirst, 0
+	if d.peer == t.need.Reserve {
+		most = 1
+	}
+	for _, other := range t.donors {
+		if other != d && other.promises(now) {
+			promising++
+		}
+	}
+	return promising < most || t.drafting == d || d.promises(now) || t.began+restJoins <= now
 }
 
 // promises tells whether a donor gives what is wanted, or is going to as far as one can tell.
 func (d *donor) promises(now time.Duration) bool {
-	return d.until <= now && d.has || d.prepares > 0 || d.waiting && now < d.askedAt+reserveWaits
+	return d.until <= now && d.has || d.prepares > 0 || d.waiting && now < d.askedAt+restWaits
 }
 
 func (t *Target) onManifest(now time.Duration, d *donor, m *wire.Manifest, out *Effects) {

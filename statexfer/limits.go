@@ -88,10 +88,11 @@ const (
 	silencePause   = 2 * time.Second
 	wrongPause     = 10 * time.Second
 	wrongPauseMost = 2 * time.Minute
-	// reserveWaits is how long a donor may take to answer at first, and reserveJoins a transfer until all
-	// are asked, before the one in reserve is as well.
-	reserveWaits = time.Second
-	reserveJoins = 15 * time.Second
+	// donorsFirst donors are asked at first. The next one is if one of them does not answer within restWaits, or
+	// has nothing to give, and all are if the transfer takes longer than restJoins.
+	donorsFirst = 2
+	restWaits   = time.Second
+	restJoins   = 15 * time.Second
 	// chooseAfter is how long no source that has the checkpoint is heard, beyond what it may take to
 	// answer, before another one is chosen.
 	chooseAfter = 10 * time.Second

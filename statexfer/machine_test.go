@@ -353,9 +353,9 @@ func TestTargetIgnores(t *testing.T) {
 	say(3, &wire.Manifest{Op: 9, Count: 1}, ReasonMalformed)
 }
 
-// TestReserve: the donor in reserve is asked when the others are of no use, and only then, unless the
-// transfer takes long.
-func TestReserve(t *testing.T) {
+// TestTurns: who is not among the first, or in reserve, is asked when one of those is of no use, and only then,
+// unless the transfer takes long.
+func TestTurns(t *testing.T) {
 	refuse := func(why wire.TransferRefusal) wire.Message {
 		return &wire.TransferRefused{Chunk: wire.NoChunk, Why: why, RetryMillis: 100}
 	}
@@ -367,42 +367,52 @@ func TestReserve(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		answer wire.Message
-		asked  time.Duration // the reserve
+		asked  time.Duration
 	}{
-		{"silent", nil, reserveWaits},
+		{"silent", nil, restWaits},
 		{"not yet", refuse(wire.TransferNotYet), 0},
 		{"failed", refuse(wire.TransferFailed), 0},
-		{"preparing", preparing, reserveJoins},
+		{"preparing", preparing, restJoins},
 		{"gives no chunk", gives, 2 * patienceTimes * usualFirst}, // one may have been lost
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			target := NewTarget(TargetConfig{Self: 2, Open: func(wire.ClusterID) (Spool, error) { return &Memory{}, nil }})
-			var out Effects
-			target.Start(0, Need{MinOp: 5, Donors: []wire.Peer{3, 1}, Reserve: 1}, &out)
-			for now := time.Duration(0); now <= reserveJoins; {
-				for len(out.Jobs)+len(out.Messages) > 0 {
-					jobs, messages := slices.Clone(out.Jobs), slices.Clone(out.Messages)
-					out.Reset()
-					for _, j := range jobs {
-						j.Run(func() {})
-						j.Done(now, &out)
-					}
-					for _, m := range messages {
-						if _, manifest := m.Message.(*wire.GetManifest); m.To == 1 && manifest {
-							if now < c.asked || now > c.asked+rateEvery {
-								t.Errorf("asked after %v, want %v", now, c.asked)
+		for name, need := range map[string]Need{ // donor 1 waits for its turn, and 4 promises something all the time
+			"in reserve": {MinOp: 5, Donors: []wire.Peer{3, 1}, Reserve: 1},
+			"the third":  {MinOp: 5, Donors: []wire.Peer{4, 3, 1}},
+		} {
+			t.Run(c.name+", "+name, func(t *testing.T) {
+				target := NewTarget(TargetConfig{Self: 2, Open: func(wire.ClusterID) (Spool, error) { return &Memory{}, nil }})
+				var out Effects
+				target.Start(0, need, &out)
+				for now := time.Duration(0); now <= restJoins; {
+					for len(out.Jobs)+len(out.Messages) > 0 {
+						jobs, messages := slices.Clone(out.Jobs), slices.Clone(out.Messages)
+						out.Reset()
+						for _, j := range jobs {
+							j.Run(func() {})
+							j.Done(now, &out)
+						}
+						for _, m := range messages {
+							_, manifest := m.Message.(*wire.GetManifest)
+							switch {
+							case !manifest:
+							case m.To == 1:
+								if now < c.asked || now > c.asked+rateEvery {
+									t.Errorf("asked after %v, want %v", now, c.asked)
+								}
+								return
+							case m.To == 4:
+								target.Step(now, &wire.Header{From: 4}, preparing, &out)
+							case c.answer != nil:
+								target.Step(now, &wire.Header{From: 3}, c.answer, &out)
 							}
-							return
-						} else if manifest && c.answer != nil {
-							target.Step(now, &wire.Header{From: 3}, c.answer, &out)
 						}
 					}
+					now = max(now+time.Millisecond, target.Deadline())
+					target.Tick(now, &out)
 				}
-				now = max(now+time.Millisecond, target.Deadline())
-				target.Tick(now, &out)
-			}
-			t.Error("not asked")
-		})
+				t.Error("not asked")
+			})
+		}
 	}
 }
 

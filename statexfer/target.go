@@ -36,7 +36,7 @@ type Need struct {
 
 // A Target fetches a checkpoint. It is not safe for concurrent use.
 //
-// It begins with the first that it is offered, asks all other donors for the same, and fetches
+// It begins with the first that it is offered, asks other donors for the same, and fetches
 // different chunks from each. What it has it finds by digest. So nothing depends on which source a
 // chunk came from or for which checkpoint, and what is equal in the next one need not come again.
 type Target struct {
