@@ -34,12 +34,12 @@ func readAhead(from io.Reader, bytes uint64, stepBack func()) io.ReadCloser {
 		a.free <- make([]byte, aheadBytes)
 	}
 	go func() {
-		stepBack := ownThread(longShare)
+		yield := ownThread(longShare)
 		defer close(a.full)
 		for b := range a.free {
 			n, err := from.Read(b)
 			a.full <- b[:n]
-			stepBack()
+			yield()
 			if err != nil {
 				a.err = err
 				return

@@ -98,6 +98,10 @@ func (s *spools) opened(f *os.File, path string, early func() bool) (stack.Spool
 		s.open = map[*spool]bool{}
 	}
 	s.open[x] = true
+	if size, err := x.Size(); err == nil { // what the last run has fetched is on the disk
+		x.asked.Store(size)
+		x.told.Store(size)
+	}
 	return x, nil
 }
 
@@ -145,12 +149,12 @@ func (x *spool) leave(end int64) {
 		return
 	}
 	from := x.told.Load()
-	to := min(from+earlyEvery, end)
+	to := from + earlyEvery // that much is written, and told is not in front of asked
 	x.told.Store(to)
 	go func() {
 		stepBack := ownThread(longShare)
 		for ; from < to; from += earlyStep {
-			x.of.toDisk(x.File, from, min(earlyStep, to-from))
+			x.of.toDisk(x.File, from, earlyStep)
 			stepBack()
 		}
 		x.busy.Store(false)

@@ -72,15 +72,16 @@ func TestReservedRoomHasNoLength(t *testing.T) {
 }
 
 // What a source writes goes to the disk at once, step by step, one part at a time however long the disk takes. Of
-// what a target fetches a part goes each time that the kernel is found to be about to begin by itself.
+// what a target fetches a part goes each time that the kernel is found to be about to begin by itself, but not of
+// what the last run has fetched.
 func TestSpoolsGoToDisk(t *testing.T) {
 	type part struct {
 		target      bool
 		from, bytes int64
 	}
-	steps := func(target bool, from, bytes int64) (parts []part) {
-		for ; bytes > 0; from, bytes = from+earlyStep, bytes-earlyStep {
-			parts = append(parts, part{target, from, min(bytes, earlyStep)})
+	steps := func(target bool, from int64) (parts []part) {
+		for end := from + earlyEvery; from < end; from += earlyStep {
+			parts = append(parts, part{target, from, earlyStep})
 		}
 		return parts
 	}
@@ -89,7 +90,8 @@ func TestSpoolsGoToDisk(t *testing.T) {
 		var source, target *spool
 		end := make(chan bool)
 		asked, full := 0, false
-		s := &spools{dir: t.TempDir(), self: 1,
+		dir := t.TempDir()
+		s := &spools{dir: dir, self: 1,
 			toDisk: func(f *os.File, from, bytes int64) {
 				told = append(told, part{f == target.File, from, bytes})
 				<-end
@@ -103,6 +105,12 @@ func TestSpoolsGoToDisk(t *testing.T) {
 			}
 			return f.(*spool)
 		}
+		const lastRun = earlyEvery - 5
+		before := &spools{dir: dir, self: 1}
+		if _, err := open(before.target(wire.ClusterID{1})).WriteAt(make([]byte, 10), lastRun-10); err != nil {
+			t.Fatal(err)
+		}
+		before.close()
 		source, target = open(s.source()), open(s.target(wire.ClusterID{1}))
 		// write writes up to a place. expect lets the disk finish what it is told.
 		write := func(f *spool, to int64) {
@@ -126,21 +134,23 @@ func TestSpoolsGoToDisk(t *testing.T) {
 		write(source, earlyEvery-1)
 		expect(nil)
 		write(source, earlyEvery)
-		write(source, 3*earlyEvery) // while the disk is busy
-		expect(steps(false, 0, earlyEvery))
+		write(source, 2*earlyEvery) // while the disk is busy
+		write(source, 3*earlyEvery)
+		expect(steps(false, 0))
 		write(source, 4*earlyEvery)
-		expect(steps(false, earlyEvery, earlyEvery))
+		expect(steps(false, earlyEvery))
 
-		write(target, 2*earlyEvery+5)
-		write(target, 3*earlyEvery+4) // too soon to ask again
+		write(target, lastRun+earlyEvery-1) // too soon to ask
+		write(target, lastRun+earlyEvery)
+		write(target, lastRun+2*earlyEvery-1) // too soon again
 		expect(nil)
 		full = true
-		write(target, 3*earlyEvery+5)
-		expect(steps(true, 0, earlyEvery))
-		write(target, 4*earlyEvery+5)
-		expect(steps(true, earlyEvery, earlyEvery))
+		write(target, lastRun+2*earlyEvery)
+		expect(steps(true, lastRun))
+		write(target, lastRun+3*earlyEvery)
+		expect(steps(true, lastRun+earlyEvery))
 		full = false
-		write(target, 5*earlyEvery+5)
+		write(target, lastRun+4*earlyEvery)
 		expect(nil)
 		if asked != 4 {
 			t.Errorf("asked %d times", asked)
