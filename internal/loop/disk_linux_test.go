@@ -11,7 +11,7 @@ import (
 func TestWaits(t *testing.T) {
 	for text, want := range map[string]bool{
 		"": false,
-		"nr_free 1\nnr_dirty 750\nnr_dirty_threshold 5\nnr_dirty_background_threshold 1000\n":               false,
+		"not_nr_dirty 9999\nnr_dirty 750\nnr_dirty_threshold 5\nnr_dirty_background_threshold 1000\n":       false,
 		"nr_free 1\nnr_dirty 751\nnr_dirty_threshold 9999\nnr_dirty_background_threshold 1000\nnr_last 1\n": true,
 	} {
 		if waits(text) != want {
