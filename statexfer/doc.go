@@ -83,7 +83,7 @@
 // any more makes room for any other, so a spool never has more slots than an old state, a new one and
 // what is under way need, however often the checkpoint is replaced. Slots are longer than most chunks:
 // the file has holes, and takes about as much room as the state. In memory a source has 16 bytes per
-// block and some 60 per chunk, about two percent of the state; a target has as much, and 16 more per block
+// block and some 270 per chunk, about two percent of the state; a target has as much, and 16 more per block
 // of what it compares with; and both a buffer for each piece under way.
 //
 // # One buffer
