@@ -416,6 +416,38 @@ func TestTurns(t *testing.T) {
 	}
 }
 
+// TestTurnIsKept: who was asked because the first did not answer is asked on when they do, for the checkpoint
+// that it prepares or for the other parts of its manifest.
+func TestTurnIsKept(t *testing.T) {
+	m := Manifest{Op: 9, Chunks: make([]wire.Chunk, wire.ManifestMax+1)}
+	for i := range m.Chunks {
+		m.Chunks[i].Length = 40_000
+		m.Total += 40_000
+	}
+	m.Root = m.digest()
+	var part wire.Manifest
+	m.part(0, &part)
+	preparing := &wire.TransferRefused{Chunk: wire.NoChunk, Why: wire.TransferPreparing, RetryMillis: 100, Prepares: 9}
+	for name, answer := range map[string]wire.Message{"prepares": preparing, "has given a part": &part} {
+		t.Run(name, func(t *testing.T) {
+			target := NewTarget(TargetConfig{Self: 2}) // no job of it ends
+			var out Effects
+			target.Start(0, Need{MinOp: 5, Donors: []wire.Peer{3, 4, 1}, Reserve: 1}, &out)
+			now := restWaits
+			target.Tick(now, &out)
+			for _, from := range []wire.Peer{3, 4} {
+				target.Step(now, &wire.Header{From: from}, preparing, &out)
+			}
+			out.Reset()
+			target.Step(now, &wire.Header{From: 1}, answer, &out)
+			target.Tick(now+100*time.Millisecond, &out)
+			if !slices.ContainsFunc(out.Messages, func(e wire.Envelope) bool { return e.To == 1 }) {
+				t.Error("not asked again")
+			}
+		})
+	}
+}
+
 // A state that is too long is not written out to its end.
 func TestStateIsBounded(t *testing.T) {
 	a := &archive{spool: &Memory{}, index: map[wire.Digest]uint32{}, total: StateMax - 500}
