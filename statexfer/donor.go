@@ -15,9 +15,10 @@ type donor struct {
 	offered wire.Digest
 	has     bool
 	gone    bool
-	// waiting: it was asked for a part of its manifest, at that time, about the checkpoint wanted.
-	waiting bool
-	askedAt time.Duration
+	// waiting: it was asked for a part of its manifest, at that time, about the checkpoint wanted. late: it
+	// should have answered by now.
+	waiting, late bool
+	askedAt       time.Duration
 	// prepares is the op of the checkpoint that it writes out, as it has said last; 0: none.
 	prepares wire.OpNumber
 	// until is when it may be asked for anything again.
@@ -91,7 +92,7 @@ func (t *Target) ask(now time.Duration, out *Effects) {
 		} else if !t.choosing {
 			m.Op = t.manifest.Op
 		}
-		d.waiting, d.askedAt = true, now
+		d.waiting, d.late, d.askedAt = true, false, now
 		out.send(t.cfg.Self, d.peer, m)
 	}
 }
@@ -113,7 +114,7 @@ func (t *Target) mayAsk(now time.Duration, d *donor) bool {
 
 // promises tells whether a donor gives what is wanted, or is going to as far as one can tell.
 func (d *donor) promises(now time.Duration) bool {
-	return d.until <= now && d.has || d.prepares > 0 || d.waiting && now < d.askedAt+restWaits
+	return d.until <= now && d.has && !d.waiting || d.prepares > 0 || d.waiting && !d.late
 }
 
 func (t *Target) onManifest(now time.Duration, d *donor, m *wire.Manifest, out *Effects) {
@@ -236,6 +237,7 @@ func (t *Target) expire(now time.Duration, out *Effects) {
 		if d.until <= now {
 			d.until = 0
 		}
+		d.late = d.waiting && d.askedAt+restWaits <= now
 		if d.waiting && d.askedAt+d.patience() <= now {
 			t.silent(now, d, out)
 		}
@@ -279,6 +281,8 @@ func (t *Target) expires() time.Duration {
 	at := Never
 	for _, d := range t.donors {
 		switch {
+		case d.waiting && !d.late:
+			at = min(at, d.askedAt+restWaits)
 		case d.waiting:
 			at = min(at, d.askedAt+d.patience())
 		case d.until > 0 && !d.gone:

@@ -2,6 +2,7 @@ package statexfer
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"slices"
@@ -413,6 +414,47 @@ func TestTurns(t *testing.T) {
 				t.Error("not asked")
 			})
 		}
+	}
+}
+
+// TestTurnsInTime: whose turn it is when the first do not answer is asked then, also while the target looks through its
+// spool, and when they have given another checkpoint before.
+func TestTurnsInTime(t *testing.T) {
+	for _, gave := range []bool{false, true} {
+		t.Run(fmt.Sprintf("gave before: %v", gave), func(t *testing.T) {
+			target := NewTarget(TargetConfig{Self: 2}) // no job of it ends
+			var out Effects
+			need := Need{MinOp: 5, Donors: []wire.Peer{3, 4, 1}}
+			target.Start(0, need, &out)
+			if gave {
+				m := Manifest{Op: 9, Total: 100, Chunks: []wire.Chunk{{Length: 100}}}
+				m.Root = m.digest()
+				var gives wire.Manifest
+				m.part(0, &gives)
+				for _, d := range []wire.Peer{3, 4, 4} {
+					target.Step(0, &wire.Header{From: d}, &gives, &out)
+				}
+				need.MinOp = 10
+				out.Reset()
+				target.Start(0, need, &out)
+			}
+			for now := time.Duration(0); now <= restWaits; {
+				if slices.ContainsFunc(out.Messages, func(e wire.Envelope) bool { return e.To == 1 }) {
+					if now < restWaits {
+						t.Errorf("asked after %v", now)
+					}
+					return
+				}
+				if now = target.Deadline(); now > restWaits {
+					break
+				}
+				target.Tick(now, &out)
+				if target.Deadline() <= now {
+					t.Fatalf("Deadline %v after Tick at %v", target.Deadline(), now)
+				}
+			}
+			t.Error("not asked in time")
+		})
 	}
 }
 
