@@ -33,9 +33,10 @@ type spool struct {
 	of       *spools
 	path     string       // "" if it has no name any more
 	reserved atomic.Int64 // bytes from the beginning
-	// early tells whether some of what is written is to go to the disk now. It was asked when the file went up to
-	// asked, and the kernel was told of what is in front of told. busy: it is being told of more.
-	early       func() bool
+	// early tells up to where the file should go to the disk by now. It is asked after each every bytes, last when the
+	// file went up to asked, and the kernel was told of what is in front of told. busy: it is being told of more.
+	early       func(told, end int64) int64
+	every       int64
 	asked, told atomic.Int64
 	busy        atomic.Bool
 }
@@ -45,20 +46,30 @@ const (
 	// Then it is as much again as there is already, up to reserveMost.
 	reserveFirst = 1 << 20
 	reserveMost  = 64 << 20
-	// After each earlyEvery bytes of a file that many may go to the disk, in steps of earlyStep: each has a
-	// processor for itself as long as it takes, since not all kernels interrupt themselves.
-	earlyEvery = 16 << 20
-	earlyStep  = 1 << 20
+	// earlyStep is how much of a file goes to the disk at a time. It has a processor for itself as long as it takes,
+	// since not all kernels interrupt themselves. It is looked after each nearlyEvery bytes whether it must.
+	earlyStep   = 1 << 20
+	nearlyEvery = 16 << 20
 )
 
 // source opens an empty file for a state that is written out. It goes to the disk at once. By itself a kernel
 // begins with that when a tenth of the memory waits for it, which with a large state is when a target fetches
 // it, and all processors have enough to do.
 func (s *spools) source() (stack.Spool, error) {
-	return s.temporary(func() bool { return true })
+	return s.temporary(&spool{every: earlyStep, early: func(_, end int64) int64 { return end }})
 }
 
-func (s *spools) temporary(early func() bool) (stack.Spool, error) {
+// fetched is a file of a target, which goes to the disk as fast as it grows when the kernel is about to begin.
+func (s *spools) fetched() *spool {
+	return &spool{every: nearlyEvery, early: func(told, _ int64) int64 {
+		if s.nearlyFull() {
+			return told + nearlyEvery // as much is written, and more if it was not full before
+		}
+		return told
+	}}
+}
+
+func (s *spools) temporary(x *spool) (stack.Spool, error) {
 	f, err := os.CreateTemp(s.dir, "vrnode-*.spool")
 	if err != nil {
 		return nil, err
@@ -67,7 +78,7 @@ func (s *spools) temporary(early func() bool) (stack.Spool, error) {
 	if os.Remove(path) == nil {
 		path = ""
 	}
-	return s.opened(f, path, early)
+	return s.opened(x, f, path)
 }
 
 // target opens the file of the last run in that group, if there is a directory for it. Replicas of other
@@ -76,20 +87,20 @@ func (s *spools) temporary(early func() bool) (stack.Spool, error) {
 // not as fast as the kernel can.
 func (s *spools) target(group wire.ClusterID) (stack.Spool, error) {
 	if s.dir == "" || s.self.IsClient() {
-		return s.temporary(s.nearlyFull)
+		return s.temporary(s.fetched())
 	}
 	path := filepath.Join(s.dir, fmt.Sprintf("vrnode-%v-%v.spool", group, s.self))
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return s.opened(f, path, s.nearlyFull)
+	return s.opened(s.fetched(), f, path)
 }
 
-func (s *spools) opened(f *os.File, path string, early func() bool) (stack.Spool, error) {
+func (s *spools) opened(x *spool, f *os.File, path string) (stack.Spool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := &spool{File: f, of: s, path: path, early: early}
+	x.File, x.of, x.path = f, s, path
 	if s.closed {
 		x.abandon()
 		return nil, ErrClosed
@@ -138,23 +149,24 @@ func (x *spool) WriteAt(b []byte, at int64) (int, error) {
 	return n, err
 }
 
-// leave sees to it that the kernel begins in time to write the file to the disk, which goes up to end now. What
-// comes while it is busy with that is left to it. The file may be closed meanwhile, which is not waited for.
+// leave sees to it that the kernel begins in time to write the file to the disk, which goes up to end now. While it
+// is busy with that, it is not told of more. The file may be closed meanwhile, which is not waited for.
 func (x *spool) leave(end int64) {
-	if end-x.asked.Load() < earlyEvery {
+	if end-x.asked.Load() < x.every || !x.busy.CompareAndSwap(false, true) {
 		return
 	}
 	x.asked.Store(end)
-	if !x.early() || !x.busy.CompareAndSwap(false, true) {
+	from := x.told.Load()
+	to := x.early(from, end)
+	if to == from {
+		x.busy.Store(false)
 		return
 	}
-	from := x.told.Load()
-	to := from + earlyEvery // that much is written, and told is not in front of asked
 	x.told.Store(to)
 	go func() {
 		stepBack := ownThread(longShare)
 		for ; from < to; from += earlyStep {
-			x.of.toDisk(x.File, from, earlyStep)
+			x.of.toDisk(x.File, from, min(earlyStep, to-from))
 			stepBack()
 		}
 		x.busy.Store(false)

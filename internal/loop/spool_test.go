@@ -79,9 +79,9 @@ func TestSpoolsGoToDisk(t *testing.T) {
 		target      bool
 		from, bytes int64
 	}
-	steps := func(target bool, from int64) (parts []part) {
-		for end := from + earlyEvery; from < end; from += earlyStep {
-			parts = append(parts, part{target, from, earlyStep})
+	steps := func(target bool, from, end int64) (parts []part) {
+		for ; from < end; from += earlyStep {
+			parts = append(parts, part{target, from, min(earlyStep, end-from)})
 		}
 		return parts
 	}
@@ -105,7 +105,7 @@ func TestSpoolsGoToDisk(t *testing.T) {
 			}
 			return f.(*spool)
 		}
-		const lastRun = earlyEvery - 5
+		const lastRun = nearlyEvery - 5
 		before := &spools{dir: dir, self: 1}
 		if _, err := open(before.target(wire.ClusterID{1})).WriteAt(make([]byte, 10), lastRun-10); err != nil {
 			t.Fatal(err)
@@ -131,26 +131,26 @@ func TestSpoolsGoToDisk(t *testing.T) {
 			}
 			told = nil
 		}
-		write(source, earlyEvery-1)
+		write(source, earlyStep-1)
 		expect(nil)
-		write(source, earlyEvery)
-		write(source, 2*earlyEvery) // while the disk is busy
-		write(source, 3*earlyEvery)
-		expect(steps(false, 0))
-		write(source, 4*earlyEvery)
-		expect(steps(false, earlyEvery))
+		write(source, earlyStep)
+		write(source, 2*earlyStep) // while the disk is busy
+		write(source, 4*earlyStep-5)
+		expect(steps(false, 0, earlyStep))
+		write(source, 4*earlyStep+5)
+		expect(steps(false, earlyStep, 4*earlyStep+5))
 
-		write(target, lastRun+earlyEvery-1) // too soon to ask
-		write(target, lastRun+earlyEvery)
-		write(target, lastRun+2*earlyEvery-1) // too soon again
+		write(target, lastRun+nearlyEvery-1) // too soon to ask
+		write(target, lastRun+nearlyEvery)
+		write(target, lastRun+2*nearlyEvery-1) // too soon again
 		expect(nil)
 		full = true
-		write(target, lastRun+2*earlyEvery)
-		expect(steps(true, lastRun))
-		write(target, lastRun+3*earlyEvery)
-		expect(steps(true, lastRun+earlyEvery))
+		write(target, lastRun+2*nearlyEvery)
+		expect(steps(true, lastRun, lastRun+nearlyEvery))
+		write(target, lastRun+3*nearlyEvery)
+		expect(steps(true, lastRun+nearlyEvery, lastRun+2*nearlyEvery))
 		full = false
-		write(target, lastRun+4*earlyEvery)
+		write(target, lastRun+4*nearlyEvery)
 		expect(nil)
 		if asked != 4 {
 			t.Errorf("asked %d times", asked)
