@@ -120,7 +120,8 @@ func (a *archive) blocksOf(chunk int) []wire.Block {
 func (a *archive) compare(stepBack func()) {
 	pieces := make([]cutSlot, len(a.chunks))
 	for i, c := range a.chunks {
-		pieces[i] = cutSlot{a.index[c.Digest], a.blocksOf(i)}
+		slot := a.index[c.Digest]
+		pieces[i] = cutSlot{slot, a.cuts[slot]}
 	}
 	a.places = placesOf(pieces, stepBack)
 	a.keep(pieces)
