@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"vrnode/frag/udp"
 	"vrnode/internal/stack"
 	"vrnode/wire"
 )
@@ -47,9 +48,9 @@ const (
 	reserveFirst = 1 << 20
 	reserveMost  = 64 << 20
 	// earlyStep is how much of a file goes to the disk at a time. It has a processor for itself as long as it takes,
-	// since not all kernels interrupt themselves. It is looked after each nearlyEvery bytes whether it must.
+	// since not all kernels interrupt themselves. A target looks after each targetEvery bytes whether that must be.
 	earlyStep   = 1 << 20
-	nearlyEvery = 16 << 20
+	targetEvery = 16 << 20
 )
 
 // source opens an empty file for a state that is written out. It goes to the disk at once. By itself a kernel
@@ -61,9 +62,9 @@ func (s *spools) source() (stack.Spool, error) {
 
 // fetched is a file of a target, which goes to the disk as fast as it grows when the kernel is about to begin.
 func (s *spools) fetched() *spool {
-	return &spool{every: nearlyEvery, early: func(told, _ int64) int64 {
+	return &spool{every: targetEvery, early: func(told, _ int64) int64 {
 		if s.nearlyFull() {
-			return told + nearlyEvery // as much is written, and more if it was not full before
+			return told + targetEvery // as much is written, and more if it was not full before
 		}
 		return told
 	}}
@@ -109,7 +110,7 @@ func (s *spools) opened(x *spool, f *os.File, path string) (stack.Spool, error) 
 		s.open = map[*spool]bool{}
 	}
 	s.open[x] = true
-	if size, err := x.Size(); err == nil { // what the last run has fetched is on the disk
+	if size, err := x.Size(); err == nil { // what the last run has fetched is left to the kernel
 		x.asked.Store(size)
 		x.told.Store(size)
 	}
@@ -164,10 +165,11 @@ func (x *spool) leave(end int64) {
 	}
 	x.told.Store(to)
 	go func() {
-		stepBack := ownThread(longShare)
+		// In no thread of its own, which would get a CPU soon and end after each part: nobody waits for this.
+		c := udp.Courtesy{Share: longShare}
 		for ; from < to; from += earlyStep {
 			x.of.toDisk(x.File, from, min(earlyStep, to-from))
-			stepBack()
+			c.StepBack()
 		}
 		x.busy.Store(false)
 	}()

@@ -105,7 +105,7 @@ func TestSpoolsGoToDisk(t *testing.T) {
 			}
 			return f.(*spool)
 		}
-		const lastRun = nearlyEvery - 5
+		const lastRun = targetEvery - 5
 		before := &spools{dir: dir, self: 1}
 		if _, err := open(before.target(wire.ClusterID{1})).WriteAt(make([]byte, 10), lastRun-10); err != nil {
 			t.Fatal(err)
@@ -140,17 +140,17 @@ func TestSpoolsGoToDisk(t *testing.T) {
 		write(source, 4*earlyStep+5)
 		expect(steps(false, earlyStep, 4*earlyStep+5))
 
-		write(target, lastRun+nearlyEvery-1) // too soon to ask
-		write(target, lastRun+nearlyEvery)
-		write(target, lastRun+2*nearlyEvery-1) // too soon again
+		write(target, lastRun+targetEvery-1) // too soon to ask
+		write(target, lastRun+targetEvery)
+		write(target, lastRun+2*targetEvery-1) // too soon again
 		expect(nil)
 		full = true
-		write(target, lastRun+2*nearlyEvery)
-		expect(steps(true, lastRun, lastRun+nearlyEvery))
-		write(target, lastRun+3*nearlyEvery)
-		expect(steps(true, lastRun+nearlyEvery, lastRun+2*nearlyEvery))
+		write(target, lastRun+2*targetEvery)
+		expect(steps(true, lastRun, lastRun+targetEvery))
+		write(target, lastRun+3*targetEvery)
+		expect(steps(true, lastRun+targetEvery, lastRun+2*targetEvery))
 		full = false
-		write(target, lastRun+4*nearlyEvery)
+		write(target, lastRun+4*targetEvery)
 		expect(nil)
 		if asked != 4 {
 			t.Errorf("asked %d times", asked)
