@@ -59,7 +59,8 @@
 // # What goes wrong
 //
 //   - A message is lost, or a source is silent: others are asked after the patience with that source,
-//     which follows from how long it usually takes. It is left alone for a while, and tried again.
+//     which follows from how long it usually takes. It is left alone for a while, and tried again. A chunk that
+//     it gives after all is taken, unless it was asked of another one meanwhile.
 //   - A chunk is wrong: it is not stored, its source is left alone for longer each time, and it comes
 //     from another. Wrong counts it.
 //   - A source restarts: it is asked for the checkpoint again. If all have lost it, any other one is

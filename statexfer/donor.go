@@ -132,7 +132,7 @@ func (t *Target) onManifest(now time.Duration, d *donor, m *wire.Manifest, out *
 		t.ignored[ReasonUnasked]++ // an answer to what was asked before; the right one may follow
 		return
 	}
-	d.waiting, d.prepares, d.heard = false, 0, now
+	d.waiting, d.prepares = false, 0
 	if m.Part == 0 {
 		d.offered = m.Root
 	}
@@ -220,6 +220,11 @@ func (t *Target) wrong(now time.Duration, d *donor, out *Effects) {
 	out.Events = append(out.Events, Event{Kind: EventWrong, Op: t.op(), Peer: d.peer})
 	t.leave(d, now+d.penalty)
 	d.penalty = min(2*d.penalty, wrongPauseMost)
+	for i := range t.again { // what else it has sent already is not looked at
+		if t.again[i].from == d {
+			t.again[i].from = nil
+		}
+	}
 }
 
 // leave leaves a donor alone for a while. Others are asked for what it was asked for.

@@ -87,11 +87,7 @@ func (t *Target) isThere(chunk uint32) bool {
 }
 
 func (t *Target) begin(now time.Duration, d *donor, r retry, out *Effects) {
-	f := t.takeFetch()
-	f.chunk, f.from, f.whole, f.asked = r.chunk, d, r.whole, now
-	f.runs, f.blocks, f.job.copies = f.runs[:0], f.blocks[:0], f.job.copies[:0]
-	d.flight++
-	t.fetches = append(t.fetches, f)
+	f := t.newFetch(d, r, now)
 	m := out.getBlocks.Take()
 	*m = wire.GetBlocks{Op: t.manifest.Op, Chunk: uint64(f.chunk)}
 	out.send(t.cfg.Self, d.peer, m)
@@ -103,13 +99,19 @@ func (t *Target) begin(now time.Duration, d *donor, r retry, out *Effects) {
 	t.load(f, out)
 }
 
-func (t *Target) takeFetch() *fetch {
-	if n := len(t.spare); n > 0 {
-		f := t.spare[n-1]
-		t.spare = t.spare[:n-1]
-		return f
+// newFetch returns the fetch of a chunk that a donor was asked for.
+func (t *Target) newFetch(d *donor, r retry, asked time.Duration) *fetch {
+	if len(t.spare) == 0 {
+		t.spare = append(t.spare, &fetch{job: storeJob{target: t}})
 	}
-	return &fetch{job: storeJob{target: t}}
+	last := len(t.spare) - 1
+	f := t.spare[last]
+	t.spare = t.spare[:last]
+	f.chunk, f.from, f.whole, f.asked = r.chunk, d, r.whole, asked
+	f.runs, f.blocks, f.job.copies = f.runs[:0], f.blocks[:0], f.job.copies[:0]
+	d.flight++
+	t.fetches = append(t.fetches, f)
+	return f
 }
 
 // lend gives a fetch a buffer for its chunk, if one is free, which it has until it is stored. Most fetches wait
@@ -215,6 +217,10 @@ func (f *fetch) copy(c copied) {
 
 func (t *Target) onPiece(now time.Duration, d *donor, m *wire.Piece, out *Effects) {
 	f := t.find(d, m.Op, m.Chunk)
+	late := f == nil
+	if late {
+		f = t.late(now, d, m)
+	}
 	if f == nil || f.stage != loading {
 		t.ignored[ReasonUnasked]++
 		return
@@ -227,9 +233,32 @@ func (t *Target) onPiece(now time.Duration, d *donor, m *wire.Piece, out *Effect
 		t.wrong(now, d, out)
 		return
 	}
-	d.answered(now, f)
+	if !late {
+		d.answered(now, f)
+	}
 	t.heard = now
 	t.store(f, out)
+}
+
+// late returns the fetch for a chunk that was given up, and comes after all, and whole, before it was asked for
+// again. On a slow path every first answer is one, and what was given up would otherwise go that path again. The
+// donor gets twice the time that it took. Blocks of such a chunk are not known, so the next checkpoint is not compared
+// with it.
+func (t *Target) late(now time.Duration, d *donor, m *wire.Piece) *fetch {
+	if t.manifest == nil || t.manifest.Op != m.Op || len(t.fetches) == fetchesMax || len(t.writes) >= fetchesMax {
+		return nil
+	}
+	at := slices.IndexFunc(t.again, func(r retry) bool { return uint64(r.chunk) == m.Chunk && r.from == d })
+	if at < 0 || m.Parts.Len() != 1 || m.Parts.Size() != wire.PartHead+int(t.manifest.Chunks[m.Chunk].Length) {
+		return nil
+	}
+	r := t.again[at]
+	t.again = slices.Delete(t.again, at, at+1)
+	d.heard, d.usual = now, min(max(d.usual, 2*(now-r.asked)/patienceTimes), patienceMost)
+	f := t.newFetch(d, r, r.asked)
+	f.runs = append(f.runs, wire.Run{Length: t.manifest.Chunks[r.chunk].Length})
+	f.stage = loading
+	return f
 }
 
 // take takes the runs that were asked for, and tells whether they are all there. If they are one that is all
@@ -321,7 +350,7 @@ func (t *Target) stored(now time.Duration, j *storeJob, out *Effects) {
 
 // giveBack lets somebody else fetch a chunk.
 func (t *Target) giveBack(f *fetch, whole bool) {
-	t.again = append(t.again, retry{f.chunk, whole || f.whole})
+	t.again = append(t.again, retry{f.chunk, whole || f.whole, f.from, f.asked})
 	t.drop(f)
 }
 

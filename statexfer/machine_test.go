@@ -374,7 +374,7 @@ func TestTurns(t *testing.T) {
 		{"not yet", refuse(wire.TransferNotYet), 0},
 		{"failed", refuse(wire.TransferFailed), 0},
 		{"preparing", preparing, restJoins},
-		{"gives no chunk", gives, 2 * patienceTimes * usualFirst}, // one may have been lost
+		{"gives no chunk", gives, patienceTimes * usualFirst},
 	} {
 		for name, need := range map[string]Need{ // donor 1 waits for its turn, and 4 promises something all the time
 			"in reserve": {MinOp: 5, Donors: []wire.Peer{3, 1}, Reserve: 1},
@@ -383,8 +383,9 @@ func TestTurns(t *testing.T) {
 			t.Run(c.name+", "+name, func(t *testing.T) {
 				target := NewTarget(TargetConfig{Self: 2, Open: func(wire.ClusterID) (Spool, error) { return &Memory{}, nil }})
 				var out Effects
-				target.Start(0, need, &out)
-				for now := time.Duration(0); now <= restJoins; {
+				const begin = time.Minute
+				target.Start(begin, need, &out)
+				for now := begin; now <= begin+restJoins; {
 					for len(out.Jobs)+len(out.Messages) > 0 {
 						jobs, messages := slices.Clone(out.Jobs), slices.Clone(out.Messages)
 						out.Reset()
@@ -397,8 +398,8 @@ func TestTurns(t *testing.T) {
 							switch {
 							case !manifest:
 							case m.To == 1:
-								if now < c.asked || now > c.asked+rateEvery {
-									t.Errorf("asked after %v, want %v", now, c.asked)
+								if after := now - begin; after < c.asked || after > c.asked+rateEvery {
+									t.Errorf("asked after %v, want %v", after, c.asked)
 								}
 								return
 							case m.To == 4:
@@ -604,4 +605,143 @@ func TestWritesAreBounded(t *testing.T) {
 	}
 	n.hung = false
 	w.mustRestore(n, 6, newTable(6, 20_000, 1000))
+}
+
+// TestLateAnswer: what a donor gives after it was given up is taken, if it is all of a chunk that nobody was asked
+// for again.
+func TestLateAnswer(t *testing.T) {
+	content := []byte("all that the chunk has")
+	piece := func(offset uint32, b []byte) *wire.Piece {
+		return &wire.Piece{Op: 9, Parts: wire.Parts{}.Append(offset, b)}
+	}
+	nothing := func(*Target) {}
+	for _, c := range []struct {
+		name   string
+		from   wire.Peer
+		answer *wire.Piece
+		before func(*Target)
+		taken  bool
+	}{
+		{"all of it", 1, piece(0, content), nothing, true},
+		{"from another one", 3, piece(0, content), nothing, false},
+		{"of another checkpoint", 1, &wire.Piece{Op: 8, Parts: wire.Parts{}.Append(0, content)}, nothing, false},
+		{"of another chunk", 1, &wire.Piece{Op: 9, Chunk: 1, Parts: wire.Parts{}.Append(0, content)}, nothing, false},
+		{"a part of it", 1, piece(0, content[:4]), nothing, false},
+		{"parts as long as it", 1, &wire.Piece{Op: 9, Parts: wire.Parts{}.Append(0, content[:4]).Append(8, content[8:18])}, nothing, false},
+		{"no room for it", 1, piece(0, content), func(target *Target) {
+			target.fetches = slices.Repeat([]*fetch{{stage: storing, from: target.donors[0]}}, fetchesMax)
+		}, false},
+		{"too much to be written", 1, piece(0, content), func(target *Target) { target.writes = make([]uint32, fetchesMax) }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLate(t, content)
+			c.before(l.Target)
+			ignored := l.Ignored(ReasonUnasked)
+			l.Step(l.now, &wire.Header{From: c.from}, c.answer, &l.out)
+			ignored = l.Ignored(ReasonUnasked) - ignored
+			l.run(nil)
+			if taken := l.phase == wire.TransferRestoring; taken != c.taken {
+				t.Errorf("it is taken: %v", taken)
+			}
+			if d := l.donor(1); c.taken && (d.flight != 0 || len(l.again) > 0) {
+				t.Errorf("%d are under way and %d given up", d.flight, len(l.again))
+			}
+			if (ignored == 0) != c.taken {
+				t.Errorf("it is ignored %d times", ignored)
+			}
+		})
+	}
+}
+
+// A late is a target that has given up all chunks of donor 1, which it was asked for lateAsked before. Donor 3 has
+// nothing yet.
+type late struct {
+	*Target
+	t   *testing.T
+	now time.Duration
+	out Effects
+}
+
+const lateAsked = patienceTimes * usualFirst
+
+func newLate(t *testing.T, chunks ...[]byte) *late {
+	m := Manifest{Op: 9}
+	for _, b := range chunks {
+		m.Chunks, m.Total = append(m.Chunks, chunkOf(b)), m.Total+uint64(len(b))
+	}
+	m.Root = m.digest()
+	offer := new(wire.Manifest)
+	m.part(0, offer)
+	open := func(wire.ClusterID) (Spool, error) { return &Memory{}, nil }
+	l := &late{t: t, Target: NewTarget(TargetConfig{Self: 2, Open: open}), now: time.Minute}
+	l.Start(l.now, Need{MinOp: 9, Donors: []wire.Peer{1, 3}}, &l.out)
+	l.run(nil)
+	l.Step(l.now, &wire.Header{From: 1}, offer, &l.out)
+	wait := &wire.TransferRefused{Op: 9, Chunk: wire.NoChunk, Why: wire.TransferPreparing, Prepares: 9}
+	for until := l.now + lateAsked; l.now < until; {
+		l.Step(l.now, &wire.Header{From: 3}, wait, &l.out)
+		l.now = min(l.Deadline(), until)
+		l.Tick(l.now, &l.out)
+		l.out.Reset()
+	}
+	if len(l.again) != len(chunks) || len(l.fetches) > 0 {
+		t.Fatalf("%d chunks are given up, and %d under way", len(l.again), len(l.fetches))
+	}
+	return l
+}
+
+// run runs all jobs. If store is not nil, chunks are not stored, for that reason.
+func (l *late) run(store error) {
+	jobs := slices.Clone(l.out.Jobs)
+	l.out.Reset()
+	for _, j := range jobs {
+		j.Run(func() {})
+		if j, ok := j.(*storeJob); ok && store != nil {
+			j.err = store
+		}
+		j.Done(l.now, &l.out)
+	}
+}
+
+// TestLateAnswerWhileChecking: what was given up before the spool failed is not taken while that is looked through.
+func TestLateAnswerWhileChecking(t *testing.T) {
+	contents := [][]byte{[]byte("one chunk"), []byte("another")}
+	l := newLate(t, contents...)
+	l.Step(l.now, &wire.Header{From: 1}, &wire.Piece{Op: 9, Chunk: 0, Parts: wire.Parts{}.Append(0, contents[0])}, &l.out)
+	l.run(errSpool)
+	l.now = l.Deadline()
+	l.Tick(l.now, &l.out)
+	ignored := l.Ignored(ReasonUnasked)
+	l.Step(l.now, &wire.Header{From: 1}, &wire.Piece{Op: 9, Chunk: 1, Parts: wire.Parts{}.Append(0, contents[1])}, &l.out)
+	if l.phase != wire.TransferChecking || l.Ignored(ReasonUnasked) == ignored {
+		t.Errorf("%v, and ignored %d", l.phase, l.Ignored(ReasonUnasked)-ignored)
+	}
+}
+
+// TestLateAnswerTells: what comes late has the target wait for twice as long, and not for patienceTimes that.
+func TestLateAnswerTells(t *testing.T) {
+	content := []byte("all that the chunk has")
+	l := newLate(t, content)
+	l.now += 20 * time.Second
+	l.Step(l.now, &wire.Header{From: 1}, &wire.Piece{Op: 9, Parts: wire.Parts{}.Append(0, content)}, &l.out)
+	if d, took := l.donor(1), lateAsked+20*time.Second; d.patience() != 2*took || d.heard != l.now {
+		t.Errorf("an answer took %v, and patience is %v", took, d.patience())
+	}
+}
+
+// TestLateAnswerWrong: of what is under way with a donor that has sent something wrong, the rest is not looked at.
+func TestLateAnswerWrong(t *testing.T) {
+	contents := [][]byte{[]byte("one chunk"), []byte("another")}
+	l := newLate(t, contents...)
+	for chunk, b := range contents {
+		b[0]++
+		l.Step(l.now, &wire.Header{From: 1}, &wire.Piece{Op: 9, Chunk: uint64(chunk), Parts: wire.Parts{}.Append(0, b)}, &l.out)
+		l.run(nil)
+	}
+	if n := l.Progress(l.now).Wrong; n != 1 {
+		t.Errorf("%d pieces are wrong", n)
+	}
+	if until := l.donor(1).until; until != l.now+wrongPause {
+		t.Errorf("the donor is left alone for %v", until-l.now)
+	}
 }

@@ -79,10 +79,13 @@ type Target struct {
 	ignored [reasonMax + 1]uint64
 }
 
-// A retry is a chunk that is to be asked for again, whole if a comparison of blocks misled.
+// A retry is a chunk that is to be asked for again, whole if a comparison of blocks misled. from was asked
+// for it last, and may answer yet.
 type retry struct {
 	chunk uint32
 	whole bool
+	from  *donor
+	asked time.Duration
 }
 
 // NewTarget returns a target that needs nothing.
@@ -218,7 +221,7 @@ func (t *Target) fail(now time.Duration, err error, out *Effects) {
 func (t *Target) forget() {
 	t.round++
 	t.spare = append(t.spare, slices.DeleteFunc(t.fetches, func(f *fetch) bool { return f.stage == storing })...)
-	t.fetches = t.fetches[:0]
+	t.fetches, t.again = t.fetches[:0], nil
 	for _, d := range t.donors {
 		d.flight = 0
 	}
@@ -252,7 +255,7 @@ func (t *Target) adopt(now time.Duration, m *Manifest, from *donor, out *Effects
 // plan finds what there is of the manifest, and makes room of all else.
 func (t *Target) plan() {
 	n := len(t.manifest.Chunks)
-	t.slots, t.again, t.cursor, t.missing = make([]uint32, n), t.again[:0], 0, n
+	t.slots, t.cursor, t.missing = make([]uint32, n), 0, n
 	wanted := make([]bool, len(t.has.slots))
 	t.meter.begin(t.manifest.Total)
 	for i, c := range t.manifest.Chunks {
