@@ -123,12 +123,12 @@ func missing[T comparable](before, after []T) (n int) {
 	return n
 }
 
-// A block is about as long as a record of a kilobyte, and a chunk has a hundred of them. The figures
+// A block is about as long as a record of a kilobyte, and a chunk has two hundred of them. The figures
 // that are promised for transfers rest on it.
 func TestMeanLengths(t *testing.T) {
 	c := cut(t, newTable(1, 10_000, 1024))
 	block, chunk := len(c.bytes)/len(c.blocks), len(c.bytes)/len(c.chunks)
-	if block != 1032 || chunk < 88<<10 || chunk > 112<<10 {
+	if block != 1032 || chunk < 176<<10 || chunk > 224<<10 {
 		t.Errorf("blocks of %d bytes and chunks of %d on average", block, chunk)
 	}
 	c = cut(t, newTable(1, 20_000, 92))

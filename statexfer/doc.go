@@ -11,7 +11,7 @@
 // to an io.Writer. All replicas take their checkpoints at the same ops, and what they write is the
 // same, byte by byte and call by call of Write. Each call is a record.
 //
-// A [Cutter] cuts that into chunks of 64 to 128 KiB, and these into blocks of one or a few records.
+// A [Cutter] cuts that into chunks of 128 to 256 KiB, and these into blocks of one or a few records.
 // Cuts follow from content, so an insertion moves none that is far away. A chunk is what is fetched,
 // checked and stored: it is named by its digest, SHA-256 cut to 16 bytes. Blocks serve one purpose, to
 // find what of a chunk is in an old state; their hash is xxhash64. Clients can choose values that
@@ -49,7 +49,7 @@
 //	  …
 //	Ready: the whole is read from the spool, and hashed on the way
 //
-// The target has up to 32 chunks under way with each source, fewer if answers take more than half a
+// The target has up to 16 chunks under way with each source, fewer if answers take more than half a
 // second, so that little is lost with a source that dies. Donors are used in the order of Need, which
 // is backups first, and two at first: each has to write all of its state out before it gives any of it. The
 // next one is asked if one of these has nothing to give, or dies. The primary, which orders all ops

@@ -24,8 +24,8 @@ const (
 	blockEvery = 4
 	// A chunk of less than chunkMin bytes goes on likewise; then the hash of the block decides, once in
 	// chunkEvery bytes. With a larger chunkMin a block might end a chunk before that, since both have a bound.
-	chunkMin   = 64 << 10
-	chunkEvery = 48 << 10
+	chunkMin   = 128 << 10
+	chunkEvery = 96 << 10
 	// ChunksMax bounds the chunks of a checkpoint: all but the last have chunkMin bytes or more.
 	ChunksMax = StateMax/chunkMin + 1
 )
@@ -63,7 +63,7 @@ const (
 const (
 	// piecesMax bounds the chunks that are asked of one source, fetchesMax those that are under way
 	// in all. Each has a buffer of ChunkMax from when it has come until it is stored.
-	piecesMax  = 32
+	piecesMax  = 16
 	fetchesMax = 4 * piecesMax
 	// writesMax bounds the chunks that wait to be written, those of checkpoints included that have been
 	// replaced meanwhile: with fetchesMax of them nothing more is asked for, and as many may be under way.

@@ -212,7 +212,7 @@ func TestPieceAllocates(t *testing.T) {
 
 // A target that has warmed up allocates next to nothing for a piece.
 func TestTargetAllocates(t *testing.T) {
-	b := newBench(t, newTable(1, 18_000, 1000))
+	b := newBench(t, newTable(1, 36_000, 1000))
 	target := NewTarget(TargetConfig{Self: 2, Open: func(wire.ClusterID) (Spool, error) { return &Memory{slots: make([][]byte, 0, 1000)}, nil }})
 	var out Effects
 	target.Start(0, Need{Donors: []wire.Peer{1}}, &out)

@@ -11,7 +11,7 @@ import (
 
 const (
 	// ChunkMax bounds a chunk, in bytes.
-	ChunkMax = 128 << 10
+	ChunkMax = 256 << 10
 	// ManifestMax bounds the chunks of one part of a manifest.
 	ManifestMax = 8 << 10
 	// BlocksMax bounds the blocks of a chunk, and with them the runs that can be asked for.
