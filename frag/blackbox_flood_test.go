@@ -9,6 +9,7 @@ import (
 
 	"vrnode/frag/noise"
 	"vrnode/internal/flood"
+	"vrnode/internal/race"
 	"vrnode/wire"
 )
 
@@ -88,6 +89,7 @@ func held() int {
 // TestCase06Floods: outsiders send all they can think of, a hundred datagrams for each of the group. The
 // group goes on as if nothing were, memory is bounded and nobody else is flooded.
 func TestCase06Floods(t *testing.T) {
+	race.SkipLong(t)
 	rounds := 1000
 	if testing.Short() {
 		rounds = 200

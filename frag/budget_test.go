@@ -8,6 +8,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"vrnode/frag/noise"
+	"vrnode/internal/race"
 	"vrnode/wire"
 )
 
@@ -154,6 +155,7 @@ func TestContradictions(t *testing.T) {
 
 // TestBudgetOfEndpoint: many clients together can not take more than their part.
 func TestBudgetOfEndpoint(t *testing.T) {
+	race.SkipLong(t)
 	l := newLab(t, 1, 1, 2)
 	a, b := l.ends[0], l.ends[1]
 	for i := range 80 {

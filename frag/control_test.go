@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"vrnode/internal/race"
 	"vrnode/netem/link"
 	"vrnode/wire"
 )
@@ -101,6 +102,7 @@ func (h *haul) ask(count int, every time.Duration) []time.Duration {
 
 // TestBulkFillsThePath: what chance takes away is not missed, and nothing waits in the queue.
 func TestBulkFillsThePath(t *testing.T) {
+	race.SkipLong(t)
 	for _, c := range []struct {
 		name  string
 		path  link.Settings
@@ -149,6 +151,7 @@ func TestBulkFillsThePath(t *testing.T) {
 // that the path carries. It is the way there, and the queue of a probe: a quarter of what the path
 // carries in a round trip, at most for as long as one.
 func TestUrgentNeverWaitsBehindBulk(t *testing.T) {
+	race.SkipLong(t)
 	for _, c := range []struct {
 		bits  int64
 		trip  time.Duration
@@ -178,6 +181,7 @@ func TestUrgentNeverWaitsBehindBulk(t *testing.T) {
 
 // TestTwoShareFairly: who comes later gets its share, and the queue does not stand.
 func TestTwoShareFairly(t *testing.T) {
+	race.SkipLong(t)
 	for seed, path := range []link.Settings{
 		bottleneck(wanRate, wanTrip, 0.5, 0.01),
 		bottleneck(wanRate, wanTrip, 1, 0),
@@ -222,6 +226,7 @@ func TestFixedRate(t *testing.T) {
 
 // TestPathChanges: the rate follows the path, up and down, and so does what is in flight.
 func TestPathChanges(t *testing.T) {
+	race.SkipLong(t)
 	usual := bottleneck(wanRate, wanTrip, 1, 0.01)
 	half, far, near := usual, usual, usual
 	half.Rate.Bits /= 2

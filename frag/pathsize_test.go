@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"vrnode/internal/race"
 	"vrnode/netem/link"
 	"vrnode/wire"
 )
@@ -150,6 +151,7 @@ func TestPathShrinksInTheMiddle(t *testing.T) {
 
 // TestLossIsNoBlackHole: nor is a full queue, or an end that stands still for a moment.
 func TestLossIsNoBlackHole(t *testing.T) {
+	race.SkipLong(t)
 	bursts := bottleneck(wanRate, wanTrip, 1, 0)
 	bursts.Loss.Burst = link.Burst{Turn: 0.01, Mend: 0.1, Bad: 1}
 	for name, path := range map[string]link.Settings{

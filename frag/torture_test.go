@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"vrnode/internal/race"
 	"vrnode/wire"
 )
 
@@ -15,6 +16,7 @@ import (
 // all datagrams of the past coming back now and then; then the network heals. At any time nothing
 // is delivered twice in a session or damaged, and in the end all ends can talk to each other.
 func TestTorture(t *testing.T) {
+	race.SkipLong(t)
 	seeds := uint64(60)
 	if testing.Short() {
 		seeds = 10

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"vrnode/internal/race"
 	"vrnode/netem/link"
 	"vrnode/wire"
 )
@@ -75,6 +76,7 @@ func TestSmallSocketBuffer(t *testing.T) {
 }
 
 func TestPeerThatNeverAnswers(t *testing.T) {
+	race.SkipLong(t)
 	l := newLab(t, 1, 1, 2)
 	a, b := l.ends[0], l.ends[1]
 	l.connect(a, b)

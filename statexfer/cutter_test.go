@@ -9,6 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"pgregory.net/rapid"
 
+	"vrnode/internal/race"
 	"vrnode/wire"
 )
 
@@ -86,6 +87,7 @@ func TestCuttingIsTheSame(t *testing.T) {
 // A record that is inserted, removed or changed changes few blocks and chunks, whatever the size of
 // records.
 func TestChangeIsLocal(t *testing.T) {
+	race.SkipLong(t)
 	for _, size := range []int{20, 300, 1000, 30_000, 100_000} {
 		state := newTable(uint64(size), 3_000_000/(size+8), size)
 		before := cut(t, state)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"vrnode/internal/race"
 	"vrnode/wire"
 )
 
@@ -589,6 +590,7 @@ func TestNames(t *testing.T) {
 // However often the checkpoint is replaced while the disk hangs, what waits to be written is bounded:
 // each has a buffer, a slot of the spool and a place in the queue of the runtime.
 func TestWritesAreBounded(t *testing.T) {
+	race.SkipLong(t)
 	w := newWorld(t, 1, 2)
 	w.offer(1, newTable(1, 20_000, 1000), 1)
 	n := w.need(2, 1, nil, 1)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"vrnode/internal/race"
 	"vrnode/wire"
 )
 
@@ -76,6 +77,7 @@ func TestFaultyNetwork(t *testing.T) {
 // The source that is preferred dies after each of its first messages, and later. The others have
 // kept the checkpoint, though they have newer ones.
 func TestSourceDies(t *testing.T) {
+	race.SkipLong(t)
 	state := newTable(1, 4000, 1000)
 	size := len(state.bytes())
 	for _, after := range []int{0, 1, 2, 3, 4, 5, 6, 10, 15, 20} {
@@ -454,6 +456,7 @@ func (failing) WriteTo(io.Writer) (int64, error) {
 
 // Stopping at any time closes the spool, and another transfer can begin at once.
 func TestStop(t *testing.T) {
+	race.SkipLong(t)
 	state := newTable(1, 1000, 1000)
 	for steps := 1; steps < 200; steps += 7 {
 		w := newWorld(t, 1, 2)

@@ -47,7 +47,7 @@ var arrows = []struct{ packages, ours, others string }{
 	{"internal/siege", "wire vr/node vr/client vr/machine/* frag/noise internal/flood internal/memory internal/ports", ""},
 	{"internal/golden", "", "go-internal"},
 	{"internal/memory", "", "x/sys"},
-	{"internal/assert internal/planted internal/ports internal/slab internal/tally internal/tidy", "", ""},
+	{"internal/assert internal/planted internal/ports internal/race internal/slab internal/tally internal/tidy", "", ""},
 }
 
 // modules are the modules that arrows calls by a short name.

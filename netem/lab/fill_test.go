@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"vrnode/internal/race"
 	"vrnode/netem/result"
 	"vrnode/netem/scenario"
 	"vrnode/vr"
@@ -51,6 +52,7 @@ func TestDialect(t *testing.T) {
 // TestTransferSourceDies: a source is lost while the state is on its way, which takes all of its bytes, and
 // where nothing is to be moved the expectation fails.
 func TestTransferSourceDies(t *testing.T) {
+	race.SkipLong(t)
 	s := *shipped(t, "transfer-source-dies.yaml")
 	s.Workload.Duration = 8 * time.Second // which is enough for the state
 	run := simulate(t, &s)

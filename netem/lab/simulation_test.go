@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"vrnode/internal/race"
 	"vrnode/netem/result"
 	"vrnode/netem/scenario"
 	"vrnode/netem/scenarios"
@@ -41,6 +42,7 @@ func shipped(t *testing.T, file string) *scenario.Scenario {
 // TestShippedScenarios runs every scenario that comes with the program. Of those with a matrix one
 // cell must do.
 func TestShippedScenarios(t *testing.T) {
+	race.SkipLong(t)
 	files, err := fs.Glob(scenarios.Files, "*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenarios: %v", err)
@@ -62,6 +64,7 @@ func TestShippedScenarios(t *testing.T) {
 // TestSimulationRepeats: the same scenario and seed are the same run to the byte, another seed is
 // another one.
 func TestSimulationRepeats(t *testing.T) {
+	race.SkipLong(t)
 	s := shipped(t, "storm.yaml").Cells()[0].Scenario
 	a, b := simulate(t, s), simulate(t, s)
 	other := *s
@@ -113,6 +116,7 @@ func TestSimulationLosesMessages(t *testing.T) {
 // TestSimulationStaysCalm: what hits backups alone, or nobody in a way that the transport can not cope
 // with, does not change the view. Real machines are too busy with other things to promise that.
 func TestSimulationStaysCalm(t *testing.T) {
+	race.SkipLong(t)
 	for _, file := range []string{"address-change.yaml", "mtu-blackhole.yaml", "mtu-shrink.yaml"} {
 		s := *shipped(t, file)
 		for s.Seed = range uint64(2) {
