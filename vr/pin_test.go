@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"vrnode/internal/race"
 	"vrnode/wire"
 )
 
@@ -298,6 +299,7 @@ func (g *longPath) behind() int { return int(g.replicas[1].log.head - g.replicas
 // A backup at the end of a long path, on which more is under way than fills a Log, misses a Prepare and
 // does not fall behind: what is under way to it is not what it lacks.
 func TestLongPathIsNotFarBehind(t *testing.T) {
+	race.SkipLong(t)
 	g := newLongPath(t, 80*time.Millisecond)
 	lost := false
 	g.loses = func(m wire.Message) bool {
@@ -316,6 +318,7 @@ func TestLongPathIsNotFarBehind(t *testing.T) {
 
 // A backup over a long path, which nothing reached for a second, catches up with the load.
 func TestFarReplicaCatchesUpOverALongPath(t *testing.T) {
+	race.SkipLong(t)
 	g := newLongPath(t, 80*time.Millisecond)
 	g.lag(1000)
 	g.load(200)

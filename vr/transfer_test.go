@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"vrnode/internal/race"
 	"vrnode/wire"
 )
 
@@ -387,6 +388,7 @@ func TestNoAnswer(t *testing.T) {
 
 // A Log that is lost under load is asked for again, although others come all the time.
 func TestHoleUnderLoad(t *testing.T) {
+	race.SkipLong(t)
 	for _, resends := range []bool{true, false} {
 		g, lost := newLongPath(t, 40*time.Millisecond), false
 		g.lag(1400)

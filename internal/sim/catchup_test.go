@@ -8,6 +8,7 @@ import (
 	"time"
 	"weak"
 
+	"vrnode/internal/race"
 	"vrnode/netem/link"
 	"vrnode/vr"
 	"vrnode/wire"
@@ -176,6 +177,7 @@ func (p *pursuit) primary() *vr.Status { return &p.w.record.members[0].now }
 // A backup at the end of a long path, which was cut off for a while, catches up by the logs of the others while
 // the load goes on, which is more than one Log for each round trip; also when datagrams are lost.
 func TestFarBackupCatchesUp(t *testing.T) {
+	race.SkipLong(t)
 	for _, test := range []struct {
 		every time.Duration // a KiB
 		loss  float64

@@ -3,10 +3,13 @@ package sim
 import (
 	"strings"
 	"testing"
+
+	"vrnode/internal/race"
 )
 
 // TestExplore is a slice of what an exploration can do; it ends by the number of runs.
 func TestExplore(t *testing.T) {
+	race.SkipLong(t)
 	runs := 1000
 	if testing.Short() {
 		runs = 200
