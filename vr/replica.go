@@ -259,6 +259,10 @@ func (r *Replica) ignoreHeader(now time.Duration, h *wire.Header, kind wire.Kind
 	if known := r.crashVector.get(h.From); h.Incarnation < known {
 		if r.status != wire.StatusRecovering {
 			out.send(r.header(), h.From, &wire.StaleIncarnation{Known: known})
+		} else if kind == wire.KindRecovery {
+			// A zombie of it has used a later number. Who could tell it has no memory either, and a replica without
+			// memory is silent; but that this one has none counts when the group is judged.
+			r.peers[i].recovering, r.peers[i].recoveryAt = true, now
 		}
 		return StaleSender
 	}
