@@ -101,12 +101,12 @@ func (t *Target) begin(now time.Duration, d *donor, r retry, out *Effects) {
 
 // newFetch returns the fetch of a chunk that a donor was asked for.
 func (t *Target) newFetch(d *donor, r retry, asked time.Duration) *fetch {
-	if len(t.spare) == 0 {
-		t.spare = append(t.spare, &fetch{job: storeJob{target: t}})
+	var f *fetch
+	if n := len(t.spare); n > 0 {
+		f, t.spare = t.spare[n-1], t.spare[:n-1]
+	} else {
+		f = &fetch{job: storeJob{target: t}}
 	}
-	last := len(t.spare) - 1
-	f := t.spare[last]
-	t.spare = t.spare[:last]
 	f.chunk, f.from, f.whole, f.asked = r.chunk, d, r.whole, asked
 	f.runs, f.blocks, f.job.copies = f.runs[:0], f.blocks[:0], f.job.copies[:0]
 	d.flight++

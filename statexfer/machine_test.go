@@ -659,7 +659,6 @@ func TestLateAnswer(t *testing.T) {
 // nothing yet.
 type late struct {
 	*Target
-	t   *testing.T
 	now time.Duration
 	out Effects
 }
@@ -675,7 +674,7 @@ func newLate(t *testing.T, chunks ...[]byte) *late {
 	offer := new(wire.Manifest)
 	m.part(0, offer)
 	open := func(wire.ClusterID) (Spool, error) { return &Memory{}, nil }
-	l := &late{t: t, Target: NewTarget(TargetConfig{Self: 2, Open: open}), now: time.Minute}
+	l := &late{Target: NewTarget(TargetConfig{Self: 2, Open: open}), now: time.Minute}
 	l.Start(l.now, Need{MinOp: 9, Donors: []wire.Peer{1, 3}}, &l.out)
 	l.run(nil)
 	l.Step(l.now, &wire.Header{From: 1}, offer, &l.out)
@@ -690,6 +689,11 @@ func newLate(t *testing.T, chunks ...[]byte) *late {
 		t.Fatalf("%d chunks are given up, and %d under way", len(l.again), len(l.fetches))
 	}
 	return l
+}
+
+// give has donor 1 give a chunk.
+func (l *late) give(chunk int, b []byte) {
+	l.Step(l.now, &wire.Header{From: 1}, &wire.Piece{Op: 9, Chunk: uint64(chunk), Parts: wire.Parts{}.Append(0, b)}, &l.out)
 }
 
 // run runs all jobs. If store is not nil, chunks are not stored, for that reason.
@@ -709,12 +713,12 @@ func (l *late) run(store error) {
 func TestLateAnswerWhileChecking(t *testing.T) {
 	contents := [][]byte{[]byte("one chunk"), []byte("another")}
 	l := newLate(t, contents...)
-	l.Step(l.now, &wire.Header{From: 1}, &wire.Piece{Op: 9, Chunk: 0, Parts: wire.Parts{}.Append(0, contents[0])}, &l.out)
+	l.give(0, contents[0])
 	l.run(errSpool)
 	l.now = l.Deadline()
 	l.Tick(l.now, &l.out)
 	ignored := l.Ignored(ReasonUnasked)
-	l.Step(l.now, &wire.Header{From: 1}, &wire.Piece{Op: 9, Chunk: 1, Parts: wire.Parts{}.Append(0, contents[1])}, &l.out)
+	l.give(1, contents[1])
 	if l.phase != wire.TransferChecking || l.Ignored(ReasonUnasked) == ignored {
 		t.Errorf("%v, and ignored %d", l.phase, l.Ignored(ReasonUnasked)-ignored)
 	}
@@ -725,7 +729,7 @@ func TestLateAnswerTells(t *testing.T) {
 	content := []byte("all that the chunk has")
 	l := newLate(t, content)
 	l.now += 20 * time.Second
-	l.Step(l.now, &wire.Header{From: 1}, &wire.Piece{Op: 9, Parts: wire.Parts{}.Append(0, content)}, &l.out)
+	l.give(0, content)
 	if d, took := l.donor(1), lateAsked+20*time.Second; d.patience() != 2*took || d.heard != l.now {
 		t.Errorf("an answer took %v, and patience is %v", took, d.patience())
 	}
@@ -737,7 +741,7 @@ func TestLateAnswerWrong(t *testing.T) {
 	l := newLate(t, contents...)
 	for chunk, b := range contents {
 		b[0]++
-		l.Step(l.now, &wire.Header{From: 1}, &wire.Piece{Op: 9, Chunk: uint64(chunk), Parts: wire.Parts{}.Append(0, b)}, &l.out)
+		l.give(chunk, b)
 		l.run(nil)
 	}
 	if n := l.Progress(l.now).Wrong; n != 1 {
