@@ -99,9 +99,7 @@ func (r *Replica) onForm(now time.Duration, h *wire.Header, m *wire.Form, out *E
 // sessions of the earlier group are over: their clients belong to that, and are told so.
 func (r *Replica) beBorn(now time.Duration, operator wire.Peer, state *Restored, out *Effects) {
 	r.cluster, r.members = r.birth.cluster, r.birth.members
-	for _, listed := range r.members {
-		r.crashVector.raise(listed.ID, listed.Incarnation)
-	}
+	r.crashVector = crashVector(r.members).copy() // the group is of these runs, whatever was heard of others
 	r.recovery, r.restoring = recovery{}, false
 	r.log = startAt(state.op, state.chain)
 	r.applied, r.commit, r.sessions = state.op, state.op, newSessions()

@@ -259,14 +259,17 @@ func (r *Replica) ignoreHeader(now time.Duration, h *wire.Header, kind wire.Kind
 	if known := r.crashVector.get(h.From); h.Incarnation < known {
 		if r.status != wire.StatusRecovering {
 			out.send(r.header(), h.From, &wire.StaleIncarnation{Known: known})
-		} else if kind == wire.KindRecovery {
+		} else if p := &r.peers[i]; kind == wire.KindRecovery && (!p.everHeard || now-p.heard >= recentlyRecovering) {
 			// A zombie of it has used a later number. Who could tell it has no memory either, and a replica without
-			// memory is silent; but that this one has none counts when the group is judged.
-			r.peers[i].recovering, r.peers[i].recoveryAt = true, now
+			// memory is silent; but that this one has none counts when the group is judged. If a later run was heard
+			// just now, this is what an earlier one has said.
+			p.recovering, p.recoveryAt = true, now
 		}
 		return StaleSender
 	}
-	r.learnIncarnation(now, h.From, h.Incarnation, out)
+	if r.status != wire.StatusRecovering || isOfTheOperational(kind) {
+		r.learnIncarnation(now, h.From, h.Incarnation, out)
+	}
 	r.hear(now, i, kind, out)
 	if r.status == wire.StatusRecovering {
 		if !heardWhileRecovering(kind) {
@@ -348,8 +351,15 @@ func (r *Replica) ignoreCluster(h *wire.Header, kind wire.Kind) bool {
 // heardWhileRecovering is rule H3: a recovering replica takes no part in the normal case nor in a
 // view change (section 4.3).
 func heardWhileRecovering(kind wire.Kind) bool {
+	return kind == wire.KindRecovery || kind == wire.KindRecoveringToo || isOfTheOperational(kind)
+}
+
+// isOfTheOperational tells of a message for a recovering replica that its sender is operational. Only then are later
+// runs of the sender sure to have a larger number; so a recovering replica, which promises nothing that a run
+// could take with it, learns no other. Else it would be deaf to those that can help it, after a run that came to nothing.
+func isOfTheOperational(kind wire.Kind) bool {
 	switch kind {
-	case wire.KindRecovery, wire.KindRecoveryResponse, wire.KindRecoveringToo, wire.KindStaleIncarnation, wire.KindLog,
+	case wire.KindRecoveryResponse, wire.KindStaleIncarnation, wire.KindLog,
 		wire.KindManifest, wire.KindBlocks, wire.KindPiece, wire.KindTransferRefused:
 		return true
 	}

@@ -111,8 +111,8 @@ func TestBugsAreFound(t *testing.T) {
 	}
 }
 
-// TestTransferBugsAreFound runs the test that is to find a bug on a build with it.
-func TestTransferBugsAreFound(t *testing.T) {
+// TestBugsWithoutASchedule runs the test that is to find a bug on a build with it.
+func TestBugsWithoutASchedule(t *testing.T) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
@@ -122,6 +122,8 @@ func TestTransferBugsAreFound(t *testing.T) {
 		{"T2", "./vr", "TestPrimaryWithoutAStateDoesNotCount", "with one that has no state"},
 		{"T3", "./statexfer", "TestEqualBlocks", "wrong: false"},
 		{"T4", "./internal/sim", "TestTransferSlowerThanTheLogGrows", "it has caught up"},
+		{"T5", "./vr", "TestNewGroupSurvivesOneCrash", "replica 2 is halted, want normal"},
+		{"T6", "./vr", "TestNewGroupForgetsTheRunsOfTheLast", "replica 2 is halted, want normal"},
 	} {
 		t.Run(c.patch, func(t *testing.T) {
 			p, err := Load("testdata/" + c.patch + ".patch")

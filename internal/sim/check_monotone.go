@@ -2,14 +2,15 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"vrnode/vr"
 	"vrnode/wire"
 )
 
-// I11 Monotone: within a run view, last normal view, commit and executed ops and the crash vector
-// never fall; they stand in their order; and no replica halts but one that learns that it has been
-// superseded, or whose clock makes it look so.
+// I11 Monotone: within a run view, last normal view, commit and executed ops never fall, and the crash vector
+// only at the birth of a group, which is of the runs that are listed; they stand in their order; and no replica
+// halts but one that learns that it has been superseded, or whose clock makes it look so.
 
 func checkMonotone(r *record, s *subject) string {
 	a, b := &s.before, &s.now
@@ -27,8 +28,11 @@ func checkMonotone(r *record, s *subject) string {
 	case a.Status != wire.StatusHalted && b.Status == wire.StatusHalted && !(s.fenced() && (s.zombie || r.clockStepsBack)):
 		return "halted"
 	}
-	if a.Incarnation < b.Incarnation {
+	switch {
+	case a.Incarnation < b.Incarnation:
 		return "" // a clock that went backwards: the recovery has begun anew, as another run
+	case s.formed():
+		return ""
 	}
 	for _, m := range a.CrashVector {
 		if s.knows(m.ID) < m.Incarnation {
@@ -45,10 +49,10 @@ func numbers(s *vr.Status) string {
 
 // fenced tells whether the step found that a later incarnation of the replica is known.
 func (s *subject) fenced() bool {
-	for _, e := range s.events {
-		if e.Kind == vr.EventHalted && e.Reason == vr.Fenced {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.events, func(e vr.Event) bool { return e.Kind == vr.EventHalted && e.Reason == vr.Fenced })
+}
+
+// formed tells whether the step made it a member of a new group.
+func (s *subject) formed() bool {
+	return slices.ContainsFunc(s.events, func(e vr.Event) bool { return e.Kind == vr.EventFormed })
 }

@@ -92,7 +92,6 @@ func setTrap(r *run) {
 	r.fault("trap for "+r.trap.kind.String(), r.trap.site)
 }
 
-// spring ends the process that has stepped into the trap.
 // fenced brings back a process that stopped because a later incarnation of it is known. That is
 // what happens to zombies, and to others only after a clock has gone backwards: as it was seen from
 // the group, a member was without memory that should not have been.
@@ -103,6 +102,7 @@ func (r *run) fenced(site int) {
 	r.restartLater(site)
 }
 
+// spring ends the process that has stepped into the trap.
 func (r *run) spring(site int, out *output) {
 	if r.trap.kind == 0 || site != r.trap.site {
 		return
