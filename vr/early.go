@@ -20,10 +20,10 @@ type early struct {
 }
 
 type kept struct {
-	from  wire.Peer
-	first wire.OpNumber // with which a Log begins
-	due   bool          // what it needs may be here
-	bytes []byte
+	from        wire.Peer
+	first, last wire.OpNumber // of a Log
+	due         bool          // what it needs may be here
+	bytes       []byte
 }
 
 // keep copies a message and says TooEarly, or TooMuchEarly at a bound.
@@ -46,22 +46,45 @@ func (e *early) put(h *wire.Header, m wire.Message) {
 	e.asleep++
 }
 
-// keepLog is keep for a Log, once for each op that one begins with, and as many as answer two GetLogs. They are in
-// the order of their ops.
-func (e *early) keepLog(h *wire.Header, m *wire.Log) Reason {
+// keepLog is keep for a Log up to an op, once for each op that one begins with, and as many as answer two GetLogs:
+// those that are needed first. They are in the order of their ops.
+func (e *early) keepLog(h *wire.Header, m *wire.Log, last wire.OpNumber) Reason {
 	at, has := slices.BinarySearchFunc(e.kept, m.First, func(k kept, op wire.OpNumber) int { return cmp.Compare(k.first, op) })
 	switch {
 	case has:
 		return NothingNew
-	case len(e.kept) == 2*logsMax:
+	case at == 2*logsMax:
 		return TooMuchEarly
+	case len(e.kept) == 2*logsMax:
+		e.recycle(e.remove(len(e.kept) - 1))
 	}
 	e.put(h, m)
-	last := len(e.kept) - 1
-	k := e.kept[last]
-	k.first = m.First
-	e.kept = slices.Insert(e.kept[:last], at, k)
+	end := len(e.kept) - 1
+	k := e.kept[end]
+	k.first, k.last = m.First, last
+	e.kept = slices.Insert(e.kept[:end], at, k)
 	return TooEarly
+}
+
+// through returns up to which op all is there, if it is up to this one without what is kept.
+func (e *early) through(op wire.OpNumber) wire.OpNumber {
+	for _, k := range e.kept {
+		if k.first > op+1 {
+			break
+		}
+		op = max(op, k.last)
+	}
+	return op
+}
+
+// after returns the op with which the first Log begins that is kept and leaves something out after this op.
+func (e *early) after(op wire.OpNumber) (first wire.OpNumber, is bool) {
+	for _, k := range e.kept {
+		if k.first > op+1 {
+			return k.first, true
+		}
+	}
+	return 0, false
 }
 
 // wakeLog wakes the first of the kept Logs if it begins with an op or before it, and tells whether it does.

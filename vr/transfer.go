@@ -71,8 +71,8 @@ func (r *Replica) sendGetLog(now time.Duration, out *Effects) {
 		r.timers[timerFetch] = now + f.wait
 	}
 	to := f.to
-	if k := r.ahead.kept; len(k) > 0 && k[0].first > f.asked+1 {
-		to = k[0].first - 1 // what is kept need not come once more
+	if first, is := r.ahead.after(f.asked); is {
+		to = first - 1 // what is kept need not come once more
 	}
 	out.send(r.header(), f.donor, &wire.GetLog{LastNormal: f.lastNormal, Has: r.fetched(), From: f.asked + 1, To: to, Logs: r.logs})
 }
@@ -86,12 +86,17 @@ func (r *Replica) askLog(now time.Duration, to wire.OpNumber, out *Effects) {
 	r.beginFetch(now, fetch{purpose: fetchGap, lastNormal: r.view, to: to, donor: r.primaryOf(r.view)}, out)
 }
 
-// answered takes note of a Log that is the first one of an answer.
+// answered takes note of a Log that is the first one of an answer. If that was asked for several times, nobody knows
+// how long it took.
 func (r *Replica) answered(now time.Duration, m *wire.Log) {
-	if f := &r.fetch; f.asking && m.First == f.asked+1 {
-		r.adapt(now-f.since, now-f.came)
-		f.asked, f.asking = min(m.Last, f.to), false
+	f := &r.fetch
+	if !f.asking || m.First != f.asked+1 {
+		return
 	}
+	if f.idle == 0 {
+		r.adapt(now-f.since, now-f.came)
+	}
+	f.asked, f.asking = min(m.Last, f.to), false
 }
 
 // goOn is called when the next Log has come. Only that puts off asking again: while it does not come, all others
@@ -102,11 +107,17 @@ func (r *Replica) goOn(now time.Duration) {
 	f.came, f.idle = now, 0
 }
 
-// askOn asks for what follows all that was asked for, when the first Log of the answer to that has come: so it is
-// under way while the others come. It is called when a message, and what was kept for it, has been handled.
+// askOn asks for what follows all that was asked for or is kept, when the first Log of the answer to that has come: so
+// it is under way while the others come. Where there is no room, only what lies in front of something that is kept
+// could be. It is called when a message, and what was kept for it, has been handled.
 func (r *Replica) askOn(now time.Duration, out *Effects) {
-	f, room := &r.fetch, len(r.ahead.kept) < 2*logsMax // without room, nothing that comes could be kept
-	if room && !f.asking && max(f.asked, r.fetched()) < f.to {
+	f := &r.fetch
+	if f.purpose == 0 || f.asking {
+		return
+	}
+	f.asked = r.ahead.through(max(f.asked, r.fetched()))
+	_, isHole := r.ahead.after(f.asked)
+	if room := isHole || len(r.ahead.kept) < 2*logsMax; room && f.asked < f.to {
 		f.since = now
 		r.sendGetLog(now, out)
 	}
@@ -262,7 +273,7 @@ func (r *Replica) onLog(now time.Duration, h *wire.Header, m *wire.Log, out *Eff
 	case last <= r.fetched():
 		return NothingNew
 	case m.First > r.fetched()+1: // one in front of it has to come once more
-		why := r.ahead.keepLog(h, m)
+		why := r.ahead.keepLog(h, m, last)
 		if why == TooEarly {
 			f.came = now
 		}

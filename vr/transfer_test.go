@@ -221,6 +221,66 @@ func TestRestOfAnAnswer(t *testing.T) {
 	}
 }
 
+// A hole that takes several Logs is asked for without what is kept behind it, also by who goes on to ask.
+func TestLongHole(t *testing.T) {
+	g, far, logs := lateAnswer(t)
+	primary := g.replicas[1]
+	var out Effects
+	g.now += 80 * time.Millisecond
+	far.Step(g.now, &logs[0].Header, logs[0].Message, &out)
+	for _, e := range logs[4:] {
+		far.Step(g.now, &e.Header, e.Message, &out)
+	}
+	out.Reset()
+	g.now = far.timers[timerFetch]
+	far.onFetchTimer(g.now, &out)
+	var given Effects
+	primary.Step(g.now, &out.Messages[0].Header, out.Messages[0].Message, &given)
+	if len(given.Messages) != 3 {
+		t.Fatalf("%d Logs are given for the hole", len(given.Messages))
+	}
+	asks, wait := far.logs, far.patience
+	g.now += 80 * time.Millisecond
+	out.Reset()
+	for _, e := range given.Messages {
+		far.Step(g.now, &e.Header, e.Message, &out)
+	}
+	for _, e := range out.Messages {
+		if m, is := e.Message.(*wire.GetLog); is {
+			t.Errorf("asks for ops %d to %d, which are kept", m.From, m.To)
+		}
+	}
+	if far.log.head != primary.log.head || far.logs != asks || far.patience != wait {
+		t.Errorf("has %d ops of %d; asked for %d Logs, now for %d; waited %v, now %v",
+			far.log.head, primary.log.head, asks, far.logs, wait, far.patience)
+	}
+}
+
+// What lies in front of all that is kept is asked for, and taken, even if no more can be kept: it needs no room for long.
+func TestHoleInFrontOfAllThatCanBeKept(t *testing.T) {
+	g, far, logs := lateAnswer(t)
+	far.fetch.to = 1000
+	var out Effects
+	h, m := logs[2].Header, *logs[2].Message.(*wire.Log)
+	for i := range 2 * logsMax {
+		m.First = wire.OpNumber(100 + i)
+		far.onLog(g.now, &h, &m, &out)
+	}
+	if why := far.onLog(g.now, &logs[1].Header, logs[1].Message.(*wire.Log), &out); why != TooEarly || len(far.ahead.kept) != 2*logsMax {
+		t.Errorf("%v, %d Logs are kept", why, len(far.ahead.kept))
+	}
+	far.Step(g.now, &logs[0].Header, logs[0].Message, &out)
+	if second := logs[1].Message.(*wire.Log); far.log.head != second.First+wire.OpNumber(second.Entries.Len())-1 {
+		t.Errorf("has %d ops", far.log.head)
+	}
+	out.Reset()
+	far.fetch.asked, far.fetch.asking = far.log.head, false
+	far.askOn(g.now, &out)
+	if len(out.Messages) != 1 {
+		t.Errorf("says %v", out.Messages)
+	}
+}
+
 // How many Logs are asked for is learnt from how long answers take, and how much of that nothing comes.
 func TestLogsAskedFor(t *testing.T) {
 	const rtt = 100 * time.Millisecond
