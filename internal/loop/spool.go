@@ -157,20 +157,17 @@ func (x *spool) leave(end int64) {
 		return
 	}
 	x.asked.Store(end)
-	from := x.told.Load()
-	to := x.early(from, end)
-	if to == from {
-		x.busy.Store(false)
-		return
-	}
-	x.told.Store(to)
 	go func() {
-		// In no thread of its own, which would get a CPU soon and end after each part: nobody waits for this.
+		// In no thread of its own, which would get a CPU soon and end after each part: nobody waits for this, nor for
+		// the answer whether it must be.
 		c := udp.Courtesy{Share: longShare}
+		from := x.told.Load()
+		to := x.early(from, end)
 		for ; from < to; from += earlyStep {
 			x.of.toDisk(x.File, from, min(earlyStep, to-from))
 			c.StepBack()
 		}
+		x.told.Store(to)
 		x.busy.Store(false)
 	}()
 }
