@@ -100,6 +100,9 @@ func (r *Replica) onForm(now time.Duration, h *wire.Header, m *wire.Form, out *E
 func (r *Replica) beBorn(now time.Duration, operator wire.Peer, state *Restored, out *Effects) {
 	r.cluster, r.members = r.birth.cluster, r.birth.members
 	r.crashVector = crashVector(r.members).copy() // the group is of these runs, whatever was heard of others
+	for i := range r.peers {
+		r.peers[i].recovering = false
+	}
 	r.recovery, r.restoring = recovery{}, false
 	r.log = startAt(state.op, state.chain)
 	r.applied, r.commit, r.sessions = state.op, state.op, newSessions()

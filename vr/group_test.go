@@ -233,19 +233,36 @@ func TestNormalCase(t *testing.T) {
 
 // Before there is a group nobody can tell it from one that has lost its memory; afterwards all can.
 func TestFormedGroupIsNotLost(t *testing.T) {
-	g := newGroup(t, 3)
-	g.run(time.Second)
-	for _, id := range g.ids {
-		if !g.replicas[id].Status().GroupLost {
-			t.Errorf("replica %v has hope without any memory", id)
+	for _, n := range []int{3, 5} {
+		g := newGroup(t, n)
+		g.run(time.Second)
+		for _, id := range g.ids {
+			if !g.replicas[id].Status().GroupLost {
+				t.Errorf("replica %v of %d has hope without any memory", id, n)
+			}
+		}
+		g.form()
+		g.run(50 * time.Millisecond)
+		for _, id := range g.ids {
+			if s := g.replicas[id].Status(); s.GroupLost {
+				t.Errorf("replica %v of %d: %+v", id, n, s)
+			}
 		}
 	}
+}
+
+// A backup hears no other backup, but does not believe for ever that they are without memory.
+func TestGroupIsNotLostForEver(t *testing.T) {
+	g := newGroup(t, 5)
 	g.form()
-	g.run(50 * time.Millisecond)
-	for _, id := range g.ids {
-		if s := g.replicas[id].Status(); s.GroupLost {
-			t.Errorf("replica %v: %+v", id, s)
-		}
+	for _, id := range []wire.Peer{3, 4, 5} {
+		g.recoveryOf(id, g.replicas[id].incarnation, 2)
+	}
+	if g.run(50 * time.Millisecond); !g.replicas[2].Status().GroupLost {
+		t.Error("three of five say that they have no memory")
+	}
+	if g.run(recentlyRecovering); g.replicas[2].Status().GroupLost {
+		t.Error("they have said nothing of the kind for long")
 	}
 }
 

@@ -28,6 +28,20 @@ func TestRunThatCameToNothing(t *testing.T) {
 	g.wantApplied(3)
 }
 
+// Nor does it matter what a run of an earlier group has said: numbers only grow within one.
+func TestRunOfAnEarlierGroup(t *testing.T) {
+	for _, m := range []wire.Message{&wire.RecoveryResponse{ForIncarnation: 77}, &wire.Log{First: 1}, &wire.StaleIncarnation{Known: 1}} {
+		g := newGroup(t, 3)
+		g.form()
+		g.submit(3)
+		g.run(30 * time.Millisecond)
+		g.start(3)
+		g.tell(3, wire.Header{Cluster: wire.ClusterID{9}, From: 2, Incarnation: neverOperational, View: 3}, m)
+		g.run(2 * time.Second)
+		g.wantApplied(3)
+	}
+}
+
 // A new group consists of the runs that it was formed of, whatever its members have heard of others.
 func TestNewGroupIsOfTheRunsThatAreListed(t *testing.T) {
 	g := newGroup(t, 3)

@@ -162,6 +162,9 @@ func (r *Replica) Tick(now time.Duration, out *Effects) {
 	r.forget()
 	r.execute(out)
 	r.flush(now, out)
+	if r.groupLost { // not all that could tell otherwise are heard
+		r.judgeGroup(now, out)
+	}
 	r.check()
 }
 
@@ -267,7 +270,7 @@ func (r *Replica) ignoreHeader(now time.Duration, h *wire.Header, kind wire.Kind
 		}
 		return StaleSender
 	}
-	if r.status != wire.StatusRecovering || isOfTheOperational(kind) {
+	if r.status != wire.StatusRecovering || isOfTheOperational(kind) && !h.Cluster.IsZero() && h.Cluster == r.recovery.cluster {
 		r.learnIncarnation(now, h.From, h.Incarnation, out)
 	}
 	r.hear(now, i, kind, out)
@@ -355,8 +358,9 @@ func heardWhileRecovering(kind wire.Kind) bool {
 }
 
 // isOfTheOperational tells of a message for a recovering replica that its sender is operational. Only then are later
-// runs of the sender sure to have a larger number; so a recovering replica, which promises nothing that a run
-// could take with it, learns no other. Else it would be deaf to those that can help it, after a run that came to nothing.
+// runs of the sender in that group sure to have a larger number; so a recovering replica, which promises nothing that a
+// run could take with it, learns no other, nor those of another group. Else it would be deaf to those that can help it,
+// after a run that came to nothing, or has long been over.
 func isOfTheOperational(kind wire.Kind) bool {
 	switch kind {
 	case wire.KindRecoveryResponse, wire.KindStaleIncarnation, wire.KindLog,
@@ -372,7 +376,7 @@ func (r *Replica) hear(now time.Duration, i int, kind wire.Kind, out *Effects) {
 	switch kind {
 	case wire.KindRecovery, wire.KindRecoveringToo:
 		p.recovering, p.recoveryAt = true, now
-	case wire.KindGetLog, wire.KindStaleIncarnation, wire.KindGetManifest, wire.KindGetBlocks, wire.KindGetPiece:
+	case wire.KindGetLog, wire.KindGetManifest, wire.KindGetBlocks, wire.KindGetPiece:
 		// These may come from a recovering replica.
 	default:
 		if p.recovering {
