@@ -47,7 +47,8 @@ func (e *early) put(h *wire.Header, m wire.Message) {
 }
 
 // keepLog is keep for a Log up to an op, once for each op that one begins with, and as many as answer two GetLogs:
-// those that are needed first. They are in the order of their ops.
+// those that are needed first. They are in the order of their ops. What has to make room is asked for again when the
+// next Log in order does not come.
 func (e *early) keepLog(h *wire.Header, m *wire.Log, last wire.OpNumber) Reason {
 	at, has := slices.BinarySearchFunc(e.kept, m.First, func(k kept, op wire.OpNumber) int { return cmp.Compare(k.first, op) })
 	switch {

@@ -267,10 +267,13 @@ func (g *longPath) hold(at time.Duration, p packet) {
 }
 
 // load has so many milliseconds pass, while 16 MB come in a second.
-func (g *longPath) load(ms int) {
+func (g *longPath) load(ms int) { g.loadOf(ms, 2, 32<<10) }
+
+// loadOf has so many milliseconds pass, with a command of so many bytes every few.
+func (g *longPath) loadOf(ms, every, bytes int) {
 	for i := range ms {
-		if i%2 == 0 {
-			g.client.Submit(g.now, make([]byte, 32<<10))
+		if i%every == 0 {
+			g.client.Submit(g.now, make([]byte, bytes))
 		}
 		for range 10 {
 			var out Effects

@@ -31,6 +31,7 @@ type fetch struct {
 	since      time.Duration // when it began, or asked last because an answer came
 	asked      wire.OpNumber // all up to it has come or is under way
 	asking     bool          // what follows it was asked for
+	again      wire.OpNumber // up to it some may have been asked for more than once
 	came       time.Duration // when a Log came last
 	least      time.Duration // the least time after which an answer came; 0: none has
 	wait       time.Duration // before it asks again
@@ -86,14 +87,15 @@ func (r *Replica) askLog(now time.Duration, to wire.OpNumber, out *Effects) {
 	r.beginFetch(now, fetch{purpose: fetchGap, lastNormal: r.view, to: to, donor: r.primaryOf(r.view)}, out)
 }
 
-// answered takes note of a Log that is the first one of an answer. If that was asked for several times, nobody knows
-// how long it took.
+// answered takes note of a Log that is the first one of an answer. What was asked for again in front of Logs that are
+// kept does not tell how long an answer takes: nobody knows which one this is, nor was the path empty. If none are kept,
+// all was asked for again because it takes so long.
 func (r *Replica) answered(now time.Duration, m *wire.Log) {
 	f := &r.fetch
 	if !f.asking || m.First != f.asked+1 {
 		return
 	}
-	if f.idle == 0 {
+	if m.First > f.again || len(r.ahead.kept) == 0 {
 		r.adapt(now-f.since, now-f.came)
 	}
 	f.asked, f.asking = min(m.Last, f.to), false
@@ -115,7 +117,7 @@ func (r *Replica) askOn(now time.Duration, out *Effects) {
 	if f.purpose == 0 || f.asking {
 		return
 	}
-	f.asked = r.ahead.through(max(f.asked, r.fetched()))
+	f.asked = min(r.ahead.through(max(f.asked, r.fetched())), f.to)
 	_, isHole := r.ahead.after(f.asked)
 	if room := isHole || len(r.ahead.kept) < 2*logsMax; room && f.asked < f.to {
 		f.since = now
@@ -158,7 +160,7 @@ func (r *Replica) onFetchTimer(now time.Duration, out *Effects) {
 	}
 	f.idle++
 	f.wait = min(2*f.wait, fetchIntervalMax)
-	f.asked = 0
+	f.again, f.asked = max(f.again, f.asked+1, r.fetched()+1), 0
 	if len(r.ahead.kept) == 0 {
 		r.logs = 1
 	}

@@ -281,6 +281,63 @@ func TestHoleInFrontOfAllThatCanBeKept(t *testing.T) {
 	}
 }
 
+// Over a path on which every answer comes after it was asked for again, a replica learns to wait longer.
+func TestPatienceIsLearnt(t *testing.T) {
+	g, n, lost := newLongPath(t, 80*time.Millisecond), 0, 0
+	g.loses = func(m wire.Message) bool {
+		if p, is := m.(*wire.Prepare); is && p.Entries.Len() > 0 {
+			if n++; n%40 == 0 {
+				lost++
+				return true
+			}
+		}
+		return false
+	}
+	g.loadOf(4000, 20, 8<<10)
+	if r := g.replicas[3]; lost == 0 || r.patience < 320*time.Millisecond {
+		t.Errorf("%d Prepares were lost; waits %v for an answer", lost, r.patience)
+	}
+}
+
+// What was under way when the hole in front of it was asked for, and is asked for once more after that, has not come at once.
+func TestAnswerToWhatWasAskedBefore(t *testing.T) {
+	g, far, logs := lateAnswer(t)
+	var out Effects
+	next := logs[3].Message.(*wire.Log).First
+	for _, e := range logs[4:] {
+		far.Step(g.now, &e.Header, e.Message, &out)
+	}
+	far.fetch.asked, far.fetch.asking = next-1, true
+	g.now = far.timers[timerFetch]
+	far.onFetchTimer(g.now, &out)
+	far.fetch.asked, far.fetch.asking, far.fetch.since = next-1, true, g.now
+	wait := far.fetch.wait
+	g.now += time.Millisecond
+	far.Step(g.now, &logs[3].Header, logs[3].Message, &out)
+	if far.fetch.asked != logs[3].Message.(*wire.Log).Last || far.fetch.wait != wait || far.logs != logsMax {
+		t.Errorf("asked up to %d; waits %v, not %v, for %d Logs", far.fetch.asked, far.fetch.wait, wait, far.logs)
+	}
+}
+
+// A fetch that goes on beyond what it was for asks for all that follows, also if some of it was kept.
+func TestFetchGoesOn(t *testing.T) {
+	g, far, logs := lateAnswer(t)
+	third := logs[2].Message.(*wire.Log)
+	var out Effects
+	far.endFetch()
+	far.status = wire.StatusViewChange
+	far.beginFetch(g.now, fetch{purpose: fetchCommitted, lastNormal: far.lastNormal, to: third.First, donor: 1, staging: far.log.piece(far.log.head)}, &out)
+	for _, i := range []int{2, 0, 1} {
+		far.Step(g.now, &logs[i].Header, logs[i].Message, &out)
+	}
+	far.fetch.to = g.replicas[1].log.head
+	out.Reset()
+	far.sendGetLog(g.now, &out)
+	if m := out.Messages[0].Message.(*wire.GetLog); m.From != far.fetched()+1 {
+		t.Errorf("has %d ops, asks for %d to %d", far.fetched(), m.From, m.To)
+	}
+}
+
 // How many Logs are asked for is learnt from how long answers take, and how much of that nothing comes.
 func TestLogsAskedFor(t *testing.T) {
 	const rtt = 100 * time.Millisecond
