@@ -16,29 +16,30 @@ func (g *group) recoveryOf(id wire.Peer, run wire.Incarnation, to wire.Peer) {
 // neverOperational is the number of such a run.
 const neverOperational = 1000
 
-// A replica without memory can still recover by the help of one of which a run is heard that never came to anything.
-func TestRunThatCameToNothing(t *testing.T) {
+// comesBack checks that a replica recovers which first hears a message of a run of another one, which is not the run
+// that can help it.
+func comesBack(t *testing.T, h wire.Header, m wire.Message) {
+	t.Helper()
 	g := newGroup(t, 3)
 	g.form()
 	g.submit(3)
 	g.run(30 * time.Millisecond)
 	g.start(3)
-	g.recoveryOf(2, neverOperational, 3)
+	g.tell(3, h, m)
 	g.run(2 * time.Second)
 	g.wantApplied(3)
 }
 
+// A replica without memory can still recover by the help of one of which a run is heard that never came to anything.
+func TestRunThatCameToNothing(t *testing.T) {
+	comesBack(t, wire.Header{From: 2, Incarnation: neverOperational}, &wire.Recovery{})
+}
+
 // Nor does it matter what a run of an earlier group has said: numbers only grow within one.
 func TestRunOfAnEarlierGroup(t *testing.T) {
+	h := wire.Header{Cluster: wire.ClusterID{9}, From: 2, Incarnation: neverOperational, View: 3}
 	for _, m := range []wire.Message{&wire.RecoveryResponse{ForIncarnation: 77}, &wire.Log{First: 1}, &wire.StaleIncarnation{Known: 1}} {
-		g := newGroup(t, 3)
-		g.form()
-		g.submit(3)
-		g.run(30 * time.Millisecond)
-		g.start(3)
-		g.tell(3, wire.Header{Cluster: wire.ClusterID{9}, From: 2, Incarnation: neverOperational, View: 3}, m)
-		g.run(2 * time.Second)
-		g.wantApplied(3)
+		comesBack(t, h, m)
 	}
 }
 
@@ -54,11 +55,9 @@ func TestNewGroupIsOfTheRunsThatAreListed(t *testing.T) {
 	g.wantStatus(wire.StatusNormal, g.ids...)
 }
 
-// Who was formed as a member of a new group votes for the runs of it, whatever it has heard of others: else a single
-// crash would be the end of the group.
-func TestNewGroupSurvivesOneCrash(t *testing.T) {
-	g := newGroup(t, 3)
-	g.recoveryOf(2, neverOperational, 3)
+// survivesOneCrash forms the group and checks that it goes on without the memory of its primary.
+func (g *group) survivesOneCrash() {
+	g.t.Helper()
 	g.form()
 	g.submit(3)
 	g.run(100 * time.Millisecond)
@@ -69,17 +68,19 @@ func TestNewGroupSurvivesOneCrash(t *testing.T) {
 	g.wantStatus(wire.StatusNormal, g.ids...)
 }
 
+// Who was formed as a member of a new group votes for the runs of it, whatever it has heard of others: else a single
+// crash would be the end of the group.
+func TestNewGroupSurvivesOneCrash(t *testing.T) {
+	g := newGroup(t, 3)
+	g.recoveryOf(2, neverOperational, 3)
+	g.survivesOneCrash()
+}
+
 // The members of the group of which somebody has kept a memory of later runs are the same. It is over.
 func TestNewGroupForgetsTheRunsOfTheLast(t *testing.T) {
 	g := newGroup(t, 3)
 	g.replicas[3].crashVector.raise(2, neverOperational) // as from a RecoveryResponse of a group that is gone
-	g.form()
-	g.submit(3)
-	g.run(100 * time.Millisecond)
-	g.start(1)
-	g.run(5 * time.Second)
-	g.wantApplied(3)
-	g.wantStatus(wire.StatusNormal, g.ids...)
+	g.survivesOneCrash()
 }
 
 // The Recovery of a run that is over says nothing about the one that has been heard since.

@@ -173,6 +173,21 @@ func lateAnswer(t *testing.T) (g *group, far *Replica, logs []wire.Envelope) {
 	return g, far, given.Messages
 }
 
+// keepAll has a replica keep as many Logs as it can, copies of one that begin later, and returns the last.
+func keepAll(t *testing.T, g *group, far *Replica, log *wire.Envelope) (m wire.Log) {
+	t.Helper()
+	far.fetch.to = 1000
+	m = *log.Message.(*wire.Log)
+	var out Effects
+	for i := range 2 * logsMax {
+		m.First = wire.OpNumber(100 + i)
+		if why := far.onLog(g.now, &log.Header, &m, &out); why != TooEarly {
+			t.Fatal(why)
+		}
+	}
+	return m
+}
+
 // Logs may come in any order: none is asked for once more, and in the end nothing of them is kept.
 func TestLogsInAnyOrder(t *testing.T) {
 	g, far, logs := lateAnswer(t)
@@ -259,13 +274,8 @@ func TestLongHole(t *testing.T) {
 // What lies in front of all that is kept is asked for, and taken, even if no more can be kept: it needs no room for long.
 func TestHoleInFrontOfAllThatCanBeKept(t *testing.T) {
 	g, far, logs := lateAnswer(t)
-	far.fetch.to = 1000
 	var out Effects
-	h, m := logs[2].Header, *logs[2].Message.(*wire.Log)
-	for i := range 2 * logsMax {
-		m.First = wire.OpNumber(100 + i)
-		far.onLog(g.now, &h, &m, &out)
-	}
+	keepAll(t, g, far, &logs[2])
 	if why := far.onLog(g.now, &logs[1].Header, logs[1].Message.(*wire.Log), &out); why != TooEarly || len(far.ahead.kept) != 2*logsMax {
 		t.Errorf("%v, %d Logs are kept", why, len(far.ahead.kept))
 	}
@@ -451,17 +461,10 @@ func TestAnswerThatBringsNothing(t *testing.T) {
 // As many Logs are kept as answer two GetLogs, and none when the fetch is over.
 func TestKeptLogsAreBounded(t *testing.T) {
 	g, far, logs := lateAnswer(t)
-	far.fetch.to = 1000
 	var out Effects
-	h, m := logs[1].Header, *logs[1].Message.(*wire.Log)
-	for i := range 2 * logsMax {
-		m.First = wire.OpNumber(100 + i)
-		if why := far.onLog(g.now, &h, &m, &out); why != TooEarly {
-			t.Fatal(why)
-		}
-	}
+	m := keepAll(t, g, far, &logs[1])
 	m.First++
-	if why := far.onLog(g.now, &h, &m, &out); why != TooMuchEarly {
+	if why := far.onLog(g.now, &logs[1].Header, &m, &out); why != TooMuchEarly {
 		t.Error(why)
 	}
 	far.askAgain(g.now, &out)

@@ -36,10 +36,11 @@ type spool struct {
 	reserved atomic.Int64 // bytes from the beginning
 	// early tells up to where the file should go to the disk by now. It is asked after each every bytes, last when the
 	// file went up to asked, and the kernel was told of what is in front of told. busy: it is being told of more.
-	early       func(told, end int64) int64
-	every       int64
-	asked, told atomic.Int64
-	busy        atomic.Bool
+	early func(told, end int64) int64
+	every int64
+	asked atomic.Int64
+	told  int64 // of whoever has set busy
+	busy  atomic.Bool
 }
 
 const (
@@ -112,7 +113,7 @@ func (s *spools) opened(x *spool, f *os.File, path string) (stack.Spool, error) 
 	s.open[x] = true
 	if size, err := x.Size(); err == nil { // what the last run has fetched is left to the kernel
 		x.asked.Store(size)
-		x.told.Store(size)
+		x.told = size
 	}
 	return x, nil
 }
@@ -161,13 +162,13 @@ func (x *spool) leave(end int64) {
 		// In no thread of its own, which would get a CPU soon and end after each part: nobody waits for this, nor for
 		// the answer whether it must be.
 		c := udp.Courtesy{Share: longShare}
-		from := x.told.Load()
+		from := x.told
 		to := x.early(from, end)
 		for ; from < to; from += earlyStep {
 			x.of.toDisk(x.File, from, min(earlyStep, to-from))
 			c.StepBack()
 		}
-		x.told.Store(to)
+		x.told = to
 		x.busy.Store(false)
 	}()
 }
