@@ -31,9 +31,9 @@ type birth struct {
 // formed tells whether the replica belongs to a new group, and is still reading its state.
 func (b *birth) formed() bool { return !b.cluster.IsZero() }
 
-// mayBeBorn tells whether the replica has not come to anything yet.
+// mayBeBorn tells whether the replica has not come to anything yet: its machine is as it was at the start.
 func (r *Replica) mayBeBorn() bool {
-	return r.status == wire.StatusRecovering && !r.restoring && r.applied == 0 && r.lacks == 0 && !r.birth.formed()
+	return r.status == wire.StatusRecovering && !r.restoring && r.applied == 0 && !r.birth.formed()
 }
 
 // onFetchBase lets the replica want a state. Two operators at a time get in each other's way, and the
@@ -80,7 +80,7 @@ func (r *Replica) Lose(out *Effects) {
 func (r *Replica) onForm(now time.Duration, h *wire.Header, m *wire.Form, out *Effects) Reason {
 	switch {
 	case !r.mayBeBorn():
-		return AlreadyOperational // or on the way back into a group
+		return AlreadyOperational // or about to be: it has, or reads, the state of a group
 	case h.Cluster.IsZero() || !r.fits(m.Members, true):
 		return NotListed
 	case !m.Base.IsZero() && !(r.birth.held && m.Base == r.birth.base):
@@ -104,6 +104,7 @@ func (r *Replica) beBorn(now time.Duration, operator wire.Peer, state *Restored,
 		r.peers[i].recovering = false
 	}
 	r.recovery, r.restoring = recovery{}, false
+	r.lacks, r.outrun, r.expected = 0, 0, expected{} // of the group that it would have come back into
 	r.log = startAt(state.op, state.chain)
 	r.applied, r.commit, r.sessions = state.op, state.op, newSessions()
 	out.event(Event{Kind: EventFormed, Op: state.op, Peer: operator})

@@ -251,6 +251,26 @@ func TestSlowMemberOfANewGroup(t *testing.T) {
 	}
 }
 
+// Whoever was about to get the state of a group that was lost then has changed nothing yet. It becomes a member of a new
+// group, and wants no state any more.
+func TestNewGroupOfWhoAwaitsAState(t *testing.T) {
+	g := newGroup(t, 3)
+	r := g.replicas[3]
+	var out Effects
+	r.lack(40, &out) // as the Log of a group that is gone has said
+	g.operator.Probe(g.now)
+	g.run(10 * time.Millisecond)
+	g.form()
+	if need, lacks := r.NeedState(); lacks {
+		t.Errorf("wants the state of the last group: %+v", need)
+	}
+	g.submit(3)
+	g.run(20 * time.Millisecond)
+	if n := len(g.machines[3].applied); n != 3 {
+		t.Errorf("has executed %d ops of 3", n)
+	}
+}
+
 // A member that could not read the state says so, and if it is started again it gets it from the others.
 func TestUnreadState(t *testing.T) {
 	g, c, b := lost(t, 3)

@@ -100,7 +100,7 @@ func (o *Operator) Form(now time.Duration, cluster wire.ClusterID, base wire.Bas
 // CanForm returns why the replicas, as they answered, can not form a group, or "". It tells too whether
 // the reason is that one has not answered, so that trying again may help.
 func (o *Operator) CanForm() (why string, silent bool) {
-	var remembers, quiet *Answer
+	var remembers, reads, quiet *Answer
 	without := 0 // memory
 	for i := range o.cfg.Replicas {
 		switch a := &o.answers[i]; {
@@ -110,6 +110,9 @@ func (o *Operator) CanForm() (why string, silent bool) {
 			remembers = cmp.Or(remembers, a)
 		default:
 			without++
+			if a.Applied > 0 || a.Transfer.Phase == wire.TransferRestoring && a.Held == (wire.Digest{}) {
+				reads = cmp.Or(reads, a)
+			}
 		}
 	}
 	switch n := len(o.cfg.Replicas); {
@@ -118,6 +121,8 @@ func (o *Operator) CanForm() (why string, silent bool) {
 			", which has lost its memory; stop it and start it again first", false
 	case remembers != nil:
 		return "replica " + remembers.ID.String() + " belongs to group " + remembers.Cluster.String() + ", which lives; a group is formed once", false
+	case reads != nil:
+		return "replica " + reads.ID.String() + " has begun to read a state; stop it and start it again first", false
 	case quiet != nil:
 		return "replica " + quiet.ID.String() + " does not answer; all of them must be up to form a group", true
 	case n == 2:
