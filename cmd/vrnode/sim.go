@@ -119,10 +119,11 @@ func (s *simSummary) add(r *sim.Result) {
 	s.stats.Recoveries += r.Stats.Recoveries
 	s.stats.Faults += r.Stats.Faults
 	s.stats.Transfers += r.Stats.Transfers
+	s.stats.Anew += r.Stats.Anew
 }
 
 func (s *simSummary) print(w io.Writer, took time.Duration) {
-	fmt.Fprintf(w, "runs: %d, broken promises: %d\n%v simulated in %v: %d ops committed, %d views started, %d crashes, %d recoveries, %d states sent, %d packets\n",
+	fmt.Fprintf(w, "runs: %d, broken promises: %d\n%v simulated in %v: %d ops committed, %d views started, %d crashes, %d recoveries, %d groups lost and formed anew, %d states sent, %d packets\n",
 		s.runs, s.broken, s.virtual.Round(time.Second), took.Round(time.Millisecond),
-		s.stats.Commits, s.stats.Views, s.stats.Crashes, s.stats.Recoveries, s.stats.Transfers, s.stats.Packets)
+		s.stats.Commits, s.stats.Views, s.stats.Crashes, s.stats.Recoveries, s.stats.Anew, s.stats.Transfers, s.stats.Packets)
 }

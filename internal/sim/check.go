@@ -65,8 +65,9 @@ type record struct {
 	effects   map[requestKey]wire.OpNumber
 	latest    map[wire.SessionNumber]wire.RequestNumber
 	replies   map[requestKey]uint64
-	// clockStepsBack: a run may take a smaller incarnation than one before it, and be fenced.
-	clockStepsBack bool
+	// known is the latest incarnation of each that an operational member has known. If clocks step back, a run
+	// may take a smaller one, and be fenced.
+	known map[wire.Peer]wire.Incarnation
 	// formed is the list of members that an operator made the group from, if one did.
 	formed []wire.Member
 }
@@ -80,6 +81,7 @@ func newRecord(n int) *record {
 		described: map[voter]description{}, acked: map[acker]wire.OpNumber{},
 		executed: map[wire.OpNumber]application{}, effects: map[requestKey]wire.OpNumber{},
 		latest: map[wire.SessionNumber]wire.RequestNumber{}, replies: map[requestKey]uint64{},
+		known: map[wire.Peer]wire.Incarnation{},
 	}
 	r.open(&start{}) // view 0 begins with an empty log, by whatever replica is formed first
 	return r

@@ -10,7 +10,7 @@ import (
 
 // I11 Monotone: within a run view, last normal view, commit and executed ops never fall, and the crash vector
 // only at the birth of a group, which is of the runs that are listed; they stand in their order; and no replica
-// halts but one that learns that it has been superseded, or whose clock makes it look so.
+// halts but one that is fenced since an operational member has known a later incarnation of it.
 
 func checkMonotone(r *record, s *subject) string {
 	a, b := &s.before, &s.now
@@ -25,13 +25,23 @@ func checkMonotone(r *record, s *subject) string {
 		return "is normal in a view that it has not completed: " + numbers(b)
 	case a.Status != wire.StatusRecovering && a.Status != 0 && b.Status == wire.StatusRecovering:
 		return "forgot that it was operational"
-	case a.Status != wire.StatusHalted && b.Status == wire.StatusHalted && !(s.fenced() && (s.zombie || r.clockStepsBack)):
+	case a.Status != wire.StatusHalted && b.Status == wire.StatusHalted && !(s.fenced() && b.Incarnation < r.known[s.id]):
 		return "halted"
+	}
+	if s.operational() {
+		for _, m := range b.CrashVector {
+			r.known[m.ID] = max(r.known[m.ID], m.Incarnation)
+		}
 	}
 	switch {
 	case a.Incarnation < b.Incarnation:
 		return "" // a clock that went backwards: the recovery has begun anew, as another run
 	case s.formed():
+		for _, m := range r.formed {
+			if knows := s.knows(m.ID); knows != m.Incarnation {
+				return fmt.Sprintf("was formed with incarnation %d of %v, and knows %d", m.Incarnation, m.ID, knows)
+			}
+		}
 		return ""
 	}
 	for _, m := range a.CrashVector {

@@ -223,6 +223,18 @@ func TestCheckersSeeViolations(t *testing.T) {
 			m[1].zombie = true
 			return []step{{of: m[1], status: wire.StatusHalted, events: []vr.Event{{Kind: vr.EventHalted, Reason: vr.Diverged}}}}
 		}},
+		{"I11 monotone", func(_ *record, m [3]*subject) []step { // it is no sign of a later run that somebody says so
+			return []step{
+				{of: m[0], status: normal, knows: []wire.Member{{ID: 1, Incarnation: 1}, {ID: 2, Incarnation: 5}, {ID: 3, Incarnation: 1}}},
+				{of: m[1], status: wire.StatusHalted, events: []vr.Event{{Kind: vr.EventHalted, Reason: vr.Fenced}}},
+				{of: m[2], status: wire.StatusHalted, events: []vr.Event{{Kind: vr.EventHalted, Reason: vr.Fenced}}},
+			}
+		}},
+		{"I11 monotone", func(r *record, m [3]*subject) []step { // one run came to nothing, another was listed
+			new := &subject{id: 3}
+			r.formed = []wire.Member{{ID: 2, Incarnation: 4}, {ID: 3}}
+			return []step{{of: new, status: normal, knows: []wire.Member{{ID: 2, Incarnation: 6}}, events: []vr.Event{{Kind: vr.EventFormed}}}}
+		}},
 		{"I13 silence", func(_ *record, m [3]*subject) []step { // not even to a run that is over
 			new := &subject{id: 3}
 			return []step{{of: new, status: recovering, sent: []wire.Message{&wire.StaleIncarnation{}}}}

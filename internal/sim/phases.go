@@ -18,26 +18,36 @@ const (
 	drainTimeout = 20 * time.Second
 )
 
-// phases is the whole run.
+// phases is the whole run: the life of a group and, if it is lost, of the one that is formed in its place.
 func (r *run) phases() {
-	forever := func() bool { return false }
-	if !r.until(formTimeout, r.isFormed) {
+	if r.life(); r.lost {
+		r.formAnew()
+		r.life()
+	}
+}
+
+// life is that of a group, from when it is to be formed.
+func (r *run) life() {
+	if !r.until(r.w.now+formTimeout, r.isFormed) {
 		r.w.fail("L0 the group forms", r.describe())
 		return
 	}
 	r.strikeAt, r.w.rots = r.w.now, true
-	r.until(r.w.now+r.lasts, forever)
+	r.pass(r.lasts)
 	if r.w.violation != nil {
 		return
 	}
 	r.heal()
-	r.until(r.w.now+settleTime, forever)
+	r.pass(settleTime)
 	if r.unbounded && r.operational() < r.w.record.q {
 		r.mustStayLost()
 		return
 	}
 	r.mustServe()
 }
+
+// pass lets time pass.
+func (r *run) pass(time time.Duration) { r.until(r.w.now+time, func() bool { return false }) }
 
 func (r *run) isFormed() bool {
 	p, ok := r.w.sites[r.operator].process.(operating)
@@ -100,7 +110,7 @@ func (r *run) mustServe() {
 		return
 	}
 	view := r.w.record.highest()
-	r.until(r.w.now+quietTime, func() bool { return false })
+	r.pass(quietTime)
 	if r.w.record.highest() != view || !r.oneView() {
 		r.w.fail("L5 no view change without a cause", fmt.Sprintf("was in view %d; %s", view, r.describe()))
 		return
@@ -168,10 +178,11 @@ func (r *run) mustStayLost() {
 		r.w.fail("L10 a lost group says so", r.describe())
 		return
 	}
-	r.until(r.w.now+5*time.Second, func() bool { return false })
+	r.pass(5 * time.Second)
 	if r.operational() != operational || len(r.w.record.committed) != commits {
 		r.w.fail("L10 a lost group stays lost", r.describe())
 	}
+	r.lost = r.w.violation == nil
 }
 
 // describe says where everyone is, for the detail of a violation of liveness.

@@ -31,7 +31,8 @@ type Result struct {
 	Stats   Stats
 	// Virtual is how long the run was for those in it.
 	Virtual time.Duration
-	History []*Call
+	// Histories are what the clients saw of the group, and of the one after it if it was lost.
+	Histories [][]*Call
 }
 
 // Reproduce is the command that repeats the run.
@@ -40,7 +41,7 @@ func (r *Result) Reproduce() string {
 }
 
 // Run makes one run: a group is formed, things go wrong for a while, then nothing does any more,
-// and the group has to serve again.
+// and the group has to serve again. If it is lost it is formed anew, once, and all that comes again.
 func Run(o Options) Result {
 	recorder := &Recorder{From: NewDice(o.Seed)}
 	if o.Choices != nil {
@@ -50,7 +51,7 @@ func Run(o Options) Result {
 	r.phases()
 	return Result{
 		Seed: o.Seed, Violation: r.w.violation, Hash: r.w.trace.hash.Sum64(), Choices: recorder.Choices,
-		Stats: r.w.stats, Virtual: r.w.now, History: r.history,
+		Stats: r.w.stats, Virtual: r.w.now, Histories: append(r.past, r.history),
 	}
 }
 
@@ -62,6 +63,8 @@ type run struct {
 	history  []*Call
 	returned wire.OpNumber // highest op that a client has a result of
 	stopped  bool          // clients submit no more
+	lost     bool          // the group, as it had to be
+	past     [][]*Call     // the history of a group that was lost
 
 	ids      []wire.Peer
 	operator int // site
@@ -87,9 +90,8 @@ func newRun(c Chooser, o Options) *run {
 	r.operator = r.replicas + r.clients
 	r.zombie = r.operator + 1
 	r.w = newWorld(c, r.replicas, r.zombie+1, uint64(c.Choose(1<<30, "network")), newTrace(o.Verbose))
-	r.w.zombie, r.w.carries, r.w.faulty = r.zombie, true, true
-	r.w.net.usual, r.w.net.hold, r.w.net.slow = r.link, r.hold, r.slow
-	r.w.record.clockStepsBack = r.clockStepsBack
+	r.w.zombie, r.w.carries = r.zombie, true
+	r.trouble()
 	r.w.onResult = r.take
 	r.w.onStep = r.afterStep
 	for i := range r.replicas {
@@ -114,7 +116,11 @@ func (r *run) choose(n int, what string) int { return r.w.choose.Choose(n, what)
 func (r *run) boot(member int) {
 	micros := uint64(1<<32) + uint64(r.w.now.Microseconds()) + uint64(r.booted) // no two runs begin in one µs
 	if r.clockStepsBack {
-		micros -= uint64(r.choose(5, "clock steps back")) * 400_000
+		step := 400 * time.Millisecond
+		if r.past != nil {
+			step = 3 * time.Second // behind what the lost group knew
+		}
+		micros -= uint64(r.choose(5, "clock steps back")) * uint64(step.Microseconds())
 	}
 	incarnation := vr.FreshIncarnation(micros, uint64(r.choose(4096, "incarnation")), 0)
 	for i := 0; i < len(r.used); i++ {
@@ -189,7 +195,9 @@ func (r *run) bootClient(site int) {
 }
 
 func (r *run) bootOperator() {
-	self, cluster := wire.ClientPeer(0xf<<60, 0), wire.ClusterID{1}
+	number := len(r.past) + 1
+	self, cluster := wire.ClientPeer(0xf<<60, 0), wire.ClusterID{byte(number)}
+	incarnation := wire.Incarnation(number)
 	if r.bare {
 		cfg := vr.OperatorConfig{Self: self, Replicas: r.ids}
 		r.w.run(r.operator, self, newBareOperator(cfg, cluster, r.w.siteOf))
@@ -198,10 +206,10 @@ func (r *run) bootOperator() {
 	if r.restores {
 		b := newBase()
 		r.w.record.beginAt(b)
-		r.w.run(r.operator, self, newRestoringHost(r.w, r.host(self, 1), cluster, b.kept()))
+		r.w.run(r.operator, self, newRestoringHost(r.w, r.host(self, incarnation), cluster, b.kept()))
 		return
 	}
-	r.w.run(r.operator, self, newOperatorHost(r.host(self, 1), cluster))
+	r.w.run(r.operator, self, newOperatorHost(r.host(self, incarnation), cluster))
 }
 
 // ---- what happens when

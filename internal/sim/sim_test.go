@@ -40,8 +40,9 @@ func TestSeeds(t *testing.T) {
 		sum.Views += a.Stats.Views
 		sum.Recoveries += a.Stats.Recoveries
 		sum.Transfers += a.Stats.Transfers
+		sum.Anew += a.Stats.Anew
 	}
-	if !testing.Short() && (sum.Commits < 1000 || sum.Views < 60 || sum.Recoveries < 10 || sum.Transfers < 5) {
+	if !testing.Short() && (sum.Commits < 1000 || sum.Views < 60 || sum.Recoveries < 10 || sum.Transfers < 5 || sum.Anew == 0) {
 		t.Errorf("the runs do not do much: %+v", sum)
 	}
 }
@@ -165,7 +166,7 @@ func TestLinearizable(t *testing.T) {
 		if r.Violation != nil {
 			t.Fatalf("%v\n%s", r.Violation, r.Reproduce())
 		}
-		operations, complete := operationsOf(r.History)
+		operations, complete := operationsOf(r.Histories[len(r.Histories)-1])
 		if !complete {
 			continue // a client died with a call under way, of which nobody can say what became
 		}

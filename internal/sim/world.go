@@ -48,9 +48,9 @@ type states struct {
 	longJob time.Duration
 }
 
-// Stats counts what happened in a run.
+// Stats counts what happened in a run. Anew are the groups that were lost, and formed anew.
 type Stats struct {
-	Steps, Packets, Commits, Views, Crashes, Recoveries, Faults, Checkpoints, Transfers int
+	Steps, Packets, Commits, Views, Crashes, Recoveries, Faults, Checkpoints, Transfers, Anew int
 }
 
 // A site is a place in the network at which a process can run.
