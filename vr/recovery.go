@@ -63,7 +63,11 @@ func (r *Replica) onRecoveryTimer(now time.Duration, out *Effects) {
 	if r.recovery.interval == recoveryIntervalMin {
 		out.event(Event{Kind: EventRecovering, Peer: r.cfg.Self})
 	}
-	r.broadcast(&wire.Recovery{}, out)
+	h := r.header()
+	if r.mayTurn() {
+		h.Cluster = wire.ClusterID{} // any group may answer
+	}
+	r.broadcastAs(h, &wire.Recovery{}, out)
 	r.timers[timerRecovery] = now + r.recovery.interval + r.jitter(r.recovery.interval/4)
 	r.recovery.interval = min(2*r.recovery.interval, recoveryIntervalMax)
 	r.judgeGroup(now, out)
@@ -100,7 +104,11 @@ func (r *Replica) onRecoveryResponse(now time.Duration, h *wire.Header, m *wire.
 		return NotListed
 	case h.Cluster.IsZero() || m.Commit > m.Op || m.IsPrimary != (h.From == primaryAmong(m.Members, h.View)):
 		return Malformed
-	case len(r.recovery.members) > 0 && !slices.Equal(r.recovery.members, m.Members):
+	}
+	if !r.recovery.cluster.IsZero() && h.Cluster != r.recovery.cluster {
+		r.turn()
+	}
+	if len(r.recovery.members) > 0 && !slices.Equal(r.recovery.members, m.Members) {
 		return WrongEpoch
 	}
 	for _, other := range m.CrashVector {
@@ -125,6 +133,20 @@ func (r *Replica) onRecoveryResponse(now time.Duration, h *wire.Header, m *wire.
 	r.recovery.members = append(r.recovery.members[:0], m.Members...)
 	r.tryRecover(now, out)
 	return 0
+}
+
+// mayTurn tells whether the replica may still ask another group than the one that has answered. That may be
+// one that was lost: a member of it that nobody could end answers like any other. As long as no quorum has,
+// nothing was taken from it.
+func (r *Replica) mayTurn() bool {
+	return r.fetch.purpose == 0 && r.lacks == 0 && r.mayBeBorn()
+}
+
+// turn forgets the group that has answered.
+func (r *Replica) turn() {
+	r.recovery = recovery{interval: r.recovery.interval}
+	r.crashVector = crashVector{{ID: r.cfg.Self, Incarnation: r.incarnation}}
+	r.endFetch()
 }
 
 // tryRecover picks the target when a quorum has answered: the state of the primary of the highest

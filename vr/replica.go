@@ -345,7 +345,8 @@ func (r *Replica) Header() wire.Header { return r.header() }
 // ignoreCluster applies H1. A replica without memory knows no group and may ask any.
 func (r *Replica) ignoreCluster(h *wire.Header, kind wire.Kind) bool {
 	if r.status == wire.StatusRecovering {
-		return !r.recovery.cluster.IsZero() && !h.Cluster.IsZero() && h.Cluster != r.recovery.cluster
+		other := !r.recovery.cluster.IsZero() && !h.Cluster.IsZero() && h.Cluster != r.recovery.cluster
+		return other && !(kind == wire.KindRecoveryResponse && r.mayTurn())
 	}
 	asks := kind == wire.KindRecovery || kind == wire.KindRecoveringToo || kind == wire.KindStaleIncarnation
 	return h.Cluster != r.cluster && !(asks && h.Cluster.IsZero())
@@ -421,8 +422,9 @@ func (e *Effects) send(h wire.Header, to wire.Peer, m wire.Message) {
 }
 
 // broadcast sends a message to all other replicas.
-func (r *Replica) broadcast(m wire.Message, out *Effects) {
-	h := r.header()
+func (r *Replica) broadcast(m wire.Message, out *Effects) { r.broadcastAs(r.header(), m, out) }
+
+func (r *Replica) broadcastAs(h wire.Header, m wire.Message, out *Effects) {
 	for _, id := range r.cfg.Replicas {
 		if id != r.cfg.Self {
 			out.send(h, id, m)
