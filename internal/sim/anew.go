@@ -29,16 +29,28 @@ func (r *run) formAnew() {
 	r.w.record = newRecord(r.replicas)
 	r.trouble()
 	for i, m := range old {
-		if m != nil && m.mayBeFormed() && r.choose(2, "goes on") == 1 {
+		switch {
+		case m != nil && m.mayBeFormed() && r.choose(2, "goes on") == 1:
 			r.w.record.members[i], r.loads[i] = m, nil // what its client had under way is of the old group
 			continue
+		case m.operational() && r.replicas > 1 && r.w.sites[r.zombie].process == nil && r.choose(2, "left behind") == 1:
+			r.fault("left behind", i)
+			r.w.move(i, r.zombie)
+			z := r.w.sites[r.zombie]
+			z.subject, z.paused = nil, never // what it does is of the old group; it wakes up when there is another
+		default:
+			r.w.kill(i)
 		}
-		r.w.kill(i)
 		r.boot(i)
 	}
 	for i := range r.clients {
-		r.w.kill(r.replicas + i)
-		r.bootClient(r.replicas + i)
+		site := r.replicas + i
+		if r.choose(4, "client goes on") == 3 {
+			r.loads[site] = nil
+			continue
+		}
+		r.w.kill(site)
+		r.bootClient(site)
 	}
 	for range r.choose(restartMax+1, "runs that come to nothing") {
 		r.pass(time.Duration(1+r.choose(20, "run")) * time.Millisecond)

@@ -32,7 +32,7 @@ func (r *run) life() {
 		r.w.fail("L0 the group forms", r.describe())
 		return
 	}
-	r.strikeAt, r.w.rots = r.w.now, true
+	r.strikeAt, r.w.rots, r.w.sites[r.zombie].paused = r.w.now, true, r.w.now
 	r.pass(r.lasts)
 	if r.w.violation != nil {
 		return
@@ -163,8 +163,13 @@ func (r *run) sameEverywhere() bool {
 }
 
 // mustStayLost is L10: when more members are without memory than the group survives, it stops,
-// says so and never forms by itself.
+// says so and never forms by itself. All are up then: who is silent might have its memory.
 func (r *run) mustStayLost() {
+	for i := range r.replicas {
+		if r.w.sites[i].process == nil {
+			r.boot(i)
+		}
+	}
 	operational, commits := r.operational(), len(r.w.record.committed)
 	saysSo := func() bool {
 		for _, m := range r.w.record.members {
