@@ -151,9 +151,9 @@ const (
 	answerTime = time.Second
 )
 
-// poll asks all replicas how they are until something holds of the answers.
-func (g *group) poll(ctx context.Context, what string, holds func([]vr.Answer) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// poll asks all replicas how they are until something holds of the answers, which may take most.
+func (g *group) poll(ctx context.Context, most time.Duration, what string, holds func([]vr.Answer) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	for tick := time.Tick(pollInterval); ; {
 		probing, cancel := context.WithTimeout(ctx, answerTime)
@@ -172,7 +172,7 @@ func (g *group) poll(ctx context.Context, what string, holds func([]vr.Answer) b
 
 // equal waits until all replicas have executed the same ops.
 func (g *group) equal(ctx context.Context) error {
-	return g.poll(ctx, "all replicas are equal", func(answers []vr.Answer) bool {
+	return g.poll(ctx, patience, "all replicas are equal", func(answers []vr.Answer) bool {
 		return !slices.ContainsFunc(answers, func(a vr.Answer) bool {
 			return !a.Known || a.Status != wire.StatusNormal || a.Applied != answers[0].Applied || a.Applied != a.Op
 		})

@@ -13,6 +13,15 @@ import (
 	"vrnode/wire"
 )
 
+const (
+	// steadyTime is for how long the group works with all replicas, to see what memory that takes at most: between
+	// two runs of the garbage collector it grows to twice what is in use.
+	steadyTime = time.Minute
+	// catchUpTime is how long a replica may take that has to get almost all of a large state while the
+	// others change it as fast as they can.
+	catchUpTime = 10 * time.Minute
+)
+
 // measureStopped stops a backup for long while the group works as hard as it can, and has it go on. The
 // log is the usual one: what is written while a state is brought must fit into it.
 func measureStopped(ctx context.Context, o *options, r *report) error {
@@ -24,7 +33,8 @@ func measureStopped(ctx context.Context, o *options, r *report) error {
 	if _, err := g.fill(ctx); err != nil {
 		return err
 	}
-	for written := size(0); written < g.log; { // memory is steady when the log is full
+	fmt.Fprintln(os.Stderr, "filled; as much load as the group takes")
+	for written := size(0); written < g.log; {
 		some, err := g.loadFor(ctx, fullWorkers, 0, o.idle)
 		if err != nil {
 			return err
@@ -34,11 +44,20 @@ func measureStopped(ctx context.Context, o *options, r *report) error {
 			return context.Cause(ctx)
 		}
 	}
+	if _, err := g.resident(); err != nil { // and the peaks are forgotten: the log is full
+		return err
+	}
+	if _, err := g.loadFor(ctx, fullWorkers, 0, steadyTime); err != nil {
+		return err
+	}
 	if err := g.equal(ctx); err != nil { // or nobody might be left who can acknowledge
 		return err
 	}
-	steady, err := g.resident()
-	if err != nil {
+	steady := make(map[uint64]int64)
+	for id := range g.processes {
+		steady[id] = g.peak(id)
+	}
+	if _, err := g.resident(); err != nil {
 		return err
 	}
 	view, target := g.journal.view(), g.backups()[0]
@@ -62,7 +81,7 @@ func measureStopped(ctx context.Context, o *options, r *report) error {
 	fmt.Fprintf(os.Stderr, "replica %d goes on\n", target)
 	missed := wire.OpNumber(0)
 	wanted := wire.OpNumber(0)
-	err = g.poll(ctx, "the replica that stood still has caught up", func(answers []vr.Answer) bool {
+	err = g.poll(ctx, catchUpTime, "the replica that stood still has caught up", func(answers []vr.Answer) bool {
 		var other, self wire.OpNumber
 		for i := range answers {
 			if a := &answers[i]; a.ID == wire.Peer(target) && a.Known && a.Status == wire.StatusNormal {
