@@ -104,7 +104,7 @@ func (r *Replica) beBorn(now time.Duration, operator wire.Peer, state *Restored,
 		r.peers[i].recovering = false
 	}
 	r.recovery, r.restoring = recovery{}, false
-	r.lacks, r.outrun, r.expected = 0, 0, expected{} // of the group that it would have come back into
+	r.outrun = 0 // was of the group that it would have come back into
 	r.log = startAt(state.op, state.chain)
 	r.applied, r.commit, r.sessions = state.op, state.op, newSessions()
 	out.event(Event{Kind: EventFormed, Op: state.op, Peer: operator})

@@ -258,16 +258,37 @@ func TestNewGroupOfWhoAwaitsAState(t *testing.T) {
 	r := g.replicas[3]
 	var out Effects
 	r.lack(40, &out) // as the Log of a group that is gone has said
+	r.outrun = 50
 	g.operator.Probe(g.now)
 	g.run(10 * time.Millisecond)
 	g.form()
-	if need, lacks := r.NeedState(); lacks {
+	if need, lacks := r.NeedState(); lacks || r.outrun > 0 {
 		t.Errorf("wants the state of the last group: %+v", need)
 	}
 	g.submit(3)
 	g.run(20 * time.Millisecond)
 	if n := len(g.machines[3].applied); n != 3 {
 		t.Errorf("has executed %d ops of 3", n)
+	}
+}
+
+// Whose machine is not as it was at the start is not formed.
+func TestWhoHasReadAStateIsNotFormed(t *testing.T) {
+	g := newGroup(t, 3)
+	r := g.replicas[3]
+	form := &wire.Form{}
+	for _, id := range g.ids {
+		form.Members = append(form.Members, wire.Member{ID: id, Incarnation: g.replicas[id].incarnation})
+	}
+	operator := wire.Header{Cluster: wire.ClusterID{1}, From: operatorID}
+	r.restoring = true
+	if why := g.tell(3, operator, form); why != AlreadyOperational {
+		t.Errorf("reads a state: %v", why)
+	}
+	r.restoring = false
+	r.log, r.commit, r.applied = startAt(5, 7), 5, 5
+	if why := g.tell(3, operator, form); why != AlreadyOperational {
+		t.Errorf("has read a state: %v", why)
 	}
 }
 

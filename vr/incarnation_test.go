@@ -1,7 +1,6 @@
 package vr
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -41,30 +40,6 @@ func TestRunOfAnEarlierGroup(t *testing.T) {
 	h := wire.Header{Cluster: wire.ClusterID{9}, From: 2, Incarnation: neverOperational, View: 3}
 	for _, m := range []wire.Message{&wire.RecoveryResponse{ForIncarnation: 77}, &wire.Log{First: 1}, &wire.StaleIncarnation{Known: 1}} {
 		comesBack(t, h, m)
-	}
-}
-
-// A run of a group that was lost, which nobody could end, is no reason not to come back into the one after it.
-func TestAnswerOfALostGroup(t *testing.T) {
-	g := newGroup(t, 3)
-	g.form()
-	g.submit(3)
-	g.run(20 * time.Millisecond)
-	g.start(3)
-	r := g.replicas[3]
-	var out Effects
-	r.Tick(g.now, &out) // asks
-	members := slices.Clone(g.replicas[1].members)
-	members[1].Incarnation = neverOperational
-	h := wire.Header{Cluster: wire.ClusterID{9}, From: 2, Incarnation: neverOperational, View: 3}
-	if why := g.tell(3, h, &wire.RecoveryResponse{ForIncarnation: r.incarnation, Op: 50, Commit: 40, Members: members, CrashVector: members}); why != 0 {
-		t.Fatal(why)
-	}
-	g.run(2 * time.Second)
-	g.wantStatus(wire.StatusNormal, g.ids...)
-	g.wantApplied(3)
-	if why := g.tell(3, h, &wire.Recovery{}); why != WrongCluster {
-		t.Errorf("hears a replica of another group: %v", why)
 	}
 }
 

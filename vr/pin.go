@@ -87,7 +87,7 @@ type expected struct {
 // longer. It may be told the same any number of times. A state that a new group begins with is followed by
 // nothing.
 func (r *Replica) Expect(now time.Duration, op wire.OpNumber) {
-	if r.lacks == 0 {
+	if r.lacks == 0 || !r.birth.base.IsZero() {
 		op = 0
 	}
 	if r.expected.op != op {

@@ -136,8 +136,8 @@ func (r *Replica) onRecoveryResponse(now time.Duration, h *wire.Header, m *wire.
 }
 
 // mayTurn tells whether the replica may still ask another group than the one that has answered. That may be
-// one that was lost: a member of it that nobody could end answers like any other. As long as no quorum has,
-// nothing was taken from it.
+// one that was lost: a member of it that nobody could end answers like any other. As long as nothing is
+// fetched from the group, nothing but part of a log was taken from it, which is dropped.
 func (r *Replica) mayTurn() bool {
 	return r.fetch.purpose == 0 && r.lacks == 0 && r.mayBeBorn()
 }
@@ -146,6 +146,7 @@ func (r *Replica) mayTurn() bool {
 func (r *Replica) turn() {
 	r.recovery = recovery{interval: r.recovery.interval}
 	r.crashVector = crashVector{{ID: r.cfg.Self, Incarnation: r.incarnation}}
+	r.outrun = 0
 	r.endFetch()
 }
 

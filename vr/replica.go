@@ -259,7 +259,7 @@ func (r *Replica) ignoreHeader(now time.Duration, h *wire.Header, kind wire.Kind
 	if r.ignoreCluster(h, kind) {
 		return WrongCluster
 	}
-	if known := r.crashVector.get(h.From); h.Incarnation < known {
+	if known := r.crashVector.get(h.From); h.Incarnation < known && !r.isOfAnother(h) {
 		if r.status != wire.StatusRecovering {
 			out.send(r.header(), h.From, &wire.StaleIncarnation{Known: known})
 		} else if p := &r.peers[i]; kind == wire.KindRecovery && (!p.everHeard || now-p.heard >= recentlyRecovering) {
@@ -345,11 +345,17 @@ func (r *Replica) Header() wire.Header { return r.header() }
 // ignoreCluster applies H1. A replica without memory knows no group and may ask any.
 func (r *Replica) ignoreCluster(h *wire.Header, kind wire.Kind) bool {
 	if r.status == wire.StatusRecovering {
-		other := !r.recovery.cluster.IsZero() && !h.Cluster.IsZero() && h.Cluster != r.recovery.cluster
-		return other && !(kind == wire.KindRecoveryResponse && r.mayTurn())
+		answers := kind == wire.KindRecoveryResponse || kind == wire.KindStaleIncarnation
+		return r.isOfAnother(h) && !(answers && r.mayTurn())
 	}
 	asks := kind == wire.KindRecovery || kind == wire.KindRecoveringToo || kind == wire.KindStaleIncarnation
 	return h.Cluster != r.cluster && !(asks && h.Cluster.IsZero())
+}
+
+// isOfAnother tells whether a message to a replica without memory is of another group than the one that has answered it.
+func (r *Replica) isOfAnother(h *wire.Header) bool {
+	known := r.recovery.cluster
+	return r.status == wire.StatusRecovering && !known.IsZero() && !h.Cluster.IsZero() && h.Cluster != known
 }
 
 // heardWhileRecovering is rule H3: a recovering replica takes no part in the normal case nor in a
@@ -483,7 +489,7 @@ func (r *Replica) check() {
 // Status returns a copy of what is worth looking at.
 func (r *Replica) Status() Status {
 	return Status{
-		Self: r.cfg.Self, Incarnation: r.incarnation, Cluster: r.cluster, Epoch: r.epoch,
+		Self: r.cfg.Self, Incarnation: r.incarnation, Cluster: r.header().Cluster, Epoch: r.epoch,
 		Status: r.status, View: r.view, LastNormal: r.lastNormal, Primary: r.primaryOf(r.view),
 		Op: r.log.head, Commit: r.commit, Applied: r.applied, GroupLost: r.groupLost,
 		LogBase: r.log.base, Checkpoint: r.checkpointOp(), Restoring: r.restoring,

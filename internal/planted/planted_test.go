@@ -124,6 +124,7 @@ func TestBugsWithoutASchedule(t *testing.T) {
 		{"T4", "./internal/sim", "TestTransferSlowerThanTheLogGrows", "it has caught up"},
 		{"T5", "./vr", "TestNewGroupSurvivesOneCrash", "replica 2 is halted, want normal"},
 		{"T6", "./vr", "TestNewGroupForgetsTheRunsOfTheLast", "replica 2 is halted, want normal"},
+		{"T7", "./vr", "TestAnswerOfALostGroup", "replica 3 is recovering, want normal"},
 	} {
 		t.Run(c.patch, func(t *testing.T) {
 			p, err := Load("testdata/" + c.patch + ".patch")

@@ -19,6 +19,7 @@ const (
 func (r *run) formAnew() {
 	r.fault("form anew", 0)
 	r.w.stats.Anew++
+	r.w.lost = r.w.stats.Commits
 	r.lost, r.unbounded = false, false
 	r.w.net.hold = 300
 	r.pass(lastWords)

@@ -36,6 +36,8 @@ func checkMonotone(r *record, s *subject) string {
 	switch {
 	case a.Incarnation < b.Incarnation:
 		return "" // a clock that went backwards: the recovery has begun anew, as another run
+	case a.Cluster != b.Cluster && b.Status == wire.StatusRecovering:
+		return "" // another group has answered
 	case s.formed():
 		for _, m := range r.formed {
 			if knows := s.knows(m.ID); knows != m.Incarnation {
