@@ -124,4 +124,8 @@ func TestTurnsNoMore(t *testing.T) {
 	if why := g.tell(3, h, m); why != 0 {
 		t.Error(why)
 	}
+	h.Cluster = wire.ClusterID{8}
+	if why := g.tell(3, h, &wire.Recovery{}); why != WrongCluster {
+		t.Errorf("a question is no answer: %v", why)
+	}
 }
