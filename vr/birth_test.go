@@ -322,11 +322,7 @@ func TestUnreadState(t *testing.T) {
 
 // A replica that holds a state comes back into a group that lives, if it finds one.
 func TestLivingGroupIsBetterThanAState(t *testing.T) {
-	g := newGroup(t, 3)
-	g.form()
-	g.submit(3)
-	g.run(20 * time.Millisecond)
-	g.start(3)
+	g := restarted(t)
 	var out Effects
 	g.replicas[3].Step(g.now, &wire.Header{From: operatorID}, &wire.FetchBase{Base: wire.Base{Op: 9, Root: wire.Digest{1}}}, &out)
 	g.hold(3)

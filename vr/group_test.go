@@ -91,6 +91,16 @@ func (g *group) start(id wire.Peer) {
 	g.replicas[id] = New(Config{Self: id, Incarnation: wire.Incarnation(g.runs), Replicas: g.ids, Seed: g.runs, LogBytes: g.logBytes}, g.machines[id])
 }
 
+// restarted is a group that has executed 3 ops, and whose replica 3 is without memory.
+func restarted(t *testing.T) *group {
+	g := newGroup(t, 3)
+	g.form()
+	g.submit(3)
+	g.run(20 * time.Millisecond)
+	g.start(3)
+	return g
+}
+
 func (g *group) form() {
 	g.operator.Probe(g.now)
 	g.run(10 * time.Millisecond)

@@ -20,11 +20,7 @@ const neverOperational = 1000
 // that can help it.
 func comesBack(t *testing.T, h wire.Header, m wire.Message) {
 	t.Helper()
-	g := newGroup(t, 3)
-	g.form()
-	g.submit(3)
-	g.run(30 * time.Millisecond)
-	g.start(3)
+	g := restarted(t)
 	g.tell(3, h, m)
 	g.run(2 * time.Second)
 	g.wantApplied(3)

@@ -51,11 +51,16 @@ func (r *recovery) forgetOlder(id wire.Peer, i wire.Incarnation) {
 // beginRecovery is the state at every start.
 func (r *Replica) beginRecovery(now time.Duration) {
 	r.status = wire.StatusRecovering
-	r.crashVector = crashVector{{ID: r.cfg.Self, Incarnation: r.incarnation}}
-	r.recovery = recovery{interval: recoveryIntervalMin}
-	r.endFetch()
+	r.forgetAnswers(recoveryIntervalMin)
 	r.timers.stopAll()
 	r.timers[timerRecovery] = now
+}
+
+// forgetAnswers forgets what was answered, and what that has said of runs.
+func (r *Replica) forgetAnswers(interval time.Duration) {
+	r.crashVector = crashVector{{ID: r.cfg.Self, Incarnation: r.incarnation}}
+	r.recovery = recovery{interval: interval}
+	r.endFetch()
 }
 
 // onRecoveryTimer asks everybody. It also judges whether the group can still be helped.
@@ -105,8 +110,9 @@ func (r *Replica) onRecoveryResponse(now time.Duration, h *wire.Header, m *wire.
 	case h.Cluster.IsZero() || m.Commit > m.Op || m.IsPrimary != (h.From == primaryAmong(m.Members, h.View)):
 		return Malformed
 	}
-	if !r.recovery.cluster.IsZero() && h.Cluster != r.recovery.cluster {
-		r.turn()
+	if r.isOfAnother(h) { // and it may turn: see ignoreCluster
+		r.forgetAnswers(r.recovery.interval)
+		r.outrun = 0
 	}
 	if len(r.recovery.members) > 0 && !slices.Equal(r.recovery.members, m.Members) {
 		return WrongEpoch
@@ -140,14 +146,6 @@ func (r *Replica) onRecoveryResponse(now time.Duration, h *wire.Header, m *wire.
 // fetched from the group, nothing but part of a log was taken from it, which is dropped.
 func (r *Replica) mayTurn() bool {
 	return r.fetch.purpose == 0 && r.lacks == 0 && r.mayBeBorn()
-}
-
-// turn forgets the group that has answered.
-func (r *Replica) turn() {
-	r.recovery = recovery{interval: r.recovery.interval}
-	r.crashVector = crashVector{{ID: r.cfg.Self, Incarnation: r.incarnation}}
-	r.outrun = 0
-	r.endFetch()
 }
 
 // tryRecover picks the target when a quorum has answered: the state of the primary of the highest

@@ -11,21 +11,11 @@ import (
 // A group was lost, and one of its members nobody could end. It is no reason for a replica of the group after it
 // not to come back that this member answers first.
 
-// restarted is a group whose replica 3 is without memory, and has asked.
-func restarted(t *testing.T) *group {
-	g := newGroup(t, 3)
-	g.form()
-	g.submit(3)
-	g.run(20 * time.Millisecond)
-	g.start(3)
-	var out Effects
-	g.replicas[3].Tick(g.now, &out)
-	return g
-}
-
-// answerOfLost has replica 3 hear what replica 2 of a group answers that was lost. That knew these runs of 1 and 2.
+// answerOfLost has replica 3 ask, and hear what replica 2 of a group answers that was lost. That knew these runs of 1 and 2.
 func (g *group) answerOfLost(first, second wire.Incarnation) (wire.Header, *wire.RecoveryResponse) {
 	g.t.Helper()
+	var out Effects
+	g.replicas[3].Tick(g.now, &out)
 	members := slices.Clone(g.replicas[1].members)
 	members[0].Incarnation, members[1].Incarnation = first, second
 	h := wire.Header{Cluster: wire.ClusterID{9}, From: 2, Incarnation: second, View: 3}
@@ -110,17 +100,19 @@ func TestTurnsNoMore(t *testing.T) {
 	h, m := g.answerOfLost(1, 2)
 	r := g.replicas[3]
 	h.Cluster = wire.ClusterID{1}
-	for what, set := range map[string]func(bool){
-		"a log is fetched":  func(on bool) { r.fetch.purpose = map[bool]fetchPurpose{true: fetchRecovery}[on] },
-		"a state is needed": func(on bool) { r.lacks = map[bool]wire.OpNumber{true: 40}[on] },
-		"a state is read":   func(on bool) { r.restoring = on },
-	} {
-		set(true)
+	stays := func(what string) {
+		t.Helper()
 		if why := g.tell(3, h, m); why != WrongCluster {
 			t.Errorf("%s: %v", what, why)
 		}
-		set(false)
 	}
+	r.fetch.purpose = fetchRecovery
+	stays("a log is fetched")
+	r.fetch.purpose, r.lacks = 0, 40
+	stays("a state is needed")
+	r.lacks, r.restoring = 0, true
+	stays("a state is read")
+	r.restoring = false
 	if why := g.tell(3, h, m); why != 0 {
 		t.Error(why)
 	}
