@@ -19,8 +19,8 @@ const (
 func (r *run) formAnew() {
 	r.fault("form anew", 0)
 	r.w.stats.Anew++
-	r.w.lost = r.w.stats.Commits
-	r.lost, r.unbounded = false, false
+	r.w.earlier = r.w.stats.Commits
+	r.unbounded = false
 	r.w.net.hold = 300
 	r.pass(lastWords)
 
@@ -61,14 +61,6 @@ func (r *run) formAnew() {
 		r.boot(m)
 	}
 	r.bootOperator()
-	r.w.rots = !r.restores // a member whose spool rots could not be born
-}
-
-// trouble lets links and jobs be as bad as the scenario says.
-func (r *run) trouble() {
-	r.w.faulty = true
-	r.w.net.hold, r.w.net.slow = r.hold, r.slow
-	r.w.net.setAll(r.w.now, r.link)
 }
 
 // mayBeFormed: it is without memory, and has no state of a group that was.

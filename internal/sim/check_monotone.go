@@ -9,7 +9,7 @@ import (
 )
 
 // I11 Monotone: within a run view, last normal view, commit and executed ops never fall, and the crash vector
-// only at the birth of a group, which is of the runs that are listed; they stand in their order; and no replica
+// only at the birth of a group, which is of the runs that are listed, or as another group answers; they stand in their order; and no replica
 // halts but one that is fenced since an operational member has known a later incarnation of it.
 
 func checkMonotone(r *record, s *subject) string {

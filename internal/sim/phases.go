@@ -20,30 +20,31 @@ const (
 
 // phases is the whole run: the life of a group and, if it is lost, of the one that is formed in its place.
 func (r *run) phases() {
-	if r.life(); r.lost {
+	if r.life() {
 		r.formAnew()
 		r.life()
 	}
 }
 
-// life is that of a group, from when it is to be formed.
-func (r *run) life() {
+// life is that of a group, from when it is to be formed. It tells whether the group was lost, as it had to be.
+func (r *run) life() (lost bool) {
 	if !r.until(r.w.now+formTimeout, r.isFormed) {
 		r.w.fail("L0 the group forms", r.describe())
-		return
+		return false
 	}
 	r.strikeAt, r.w.rots, r.w.sites[r.zombie].paused = r.w.now, true, r.w.now
 	r.pass(r.lasts)
 	if r.w.violation != nil {
-		return
+		return false
 	}
 	r.heal()
 	r.pass(settleTime)
 	if r.unbounded && r.operational() < r.w.record.q {
 		r.mustStayLost()
-		return
+		return r.w.violation == nil
 	}
 	r.mustServe()
+	return false
 }
 
 // pass lets time pass.
@@ -65,6 +66,13 @@ func (r *run) operational() (count int) {
 		}
 	}
 	return count
+}
+
+// trouble lets links and jobs be as bad as the scenario says.
+func (r *run) trouble() {
+	r.w.faulty = true
+	r.w.net.hold, r.w.net.slow = r.hold, r.slow
+	r.w.net.setAll(r.w.now, r.link)
 }
 
 // heal ends all faults. Members that are down for good stay so if the others are a quorum, else
@@ -187,7 +195,6 @@ func (r *run) mustStayLost() {
 	if r.operational() != operational || len(r.w.record.committed) != commits {
 		r.w.fail("L10 a lost group stays lost", r.describe())
 	}
-	r.lost = r.w.violation == nil
 }
 
 // describe says where everyone is, for the detail of a violation of liveness.

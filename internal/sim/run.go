@@ -63,7 +63,6 @@ type run struct {
 	history  []*Call
 	returned wire.OpNumber // highest op that a client has a result of
 	stopped  bool          // clients submit no more
-	lost     bool          // the group, as it had to be
 	past     [][]*Call     // the history of a group that was lost
 
 	ids      []wire.Peer
@@ -105,7 +104,6 @@ func newRun(c Chooser, o Options) *run {
 		r.bootClient(r.replicas + i)
 	}
 	r.bootOperator()
-	r.w.rots = !r.restores // a member whose spool rots could not be born
 	return r
 }
 
@@ -195,6 +193,7 @@ func (r *run) bootClient(site int) {
 }
 
 func (r *run) bootOperator() {
+	r.w.rots = !r.restores // a member whose spool rots could not be born
 	number := len(r.past) + 1
 	self, cluster := wire.ClientPeer(0xf<<60, 0), wire.ClusterID{byte(number)}
 	incarnation := wire.Incarnation(number)

@@ -25,7 +25,7 @@ type World struct {
 	// violation is the first one found; the World stands still from then on.
 	violation *Violation
 	stats     Stats
-	lost      int // ops that a group had committed which was lost
+	earlier   int // ops that a group had committed which was lost
 	stepsMax  int
 	idle      int // steps since time moved
 	zombie    int // the site of a zombie, 0 if there can be none
@@ -339,7 +339,7 @@ func (w *World) count(s *site) {
 			}
 		}
 	}
-	w.stats.Commits = w.lost + len(w.record.committed)
+	w.stats.Commits = w.earlier + len(w.record.committed)
 }
 
 // tell writes what a step did into the trace.
