@@ -52,151 +52,152 @@ func TestReportOfATransfer(t *testing.T) {
 	}
 }
 
-// The need for a state may end in the datagram that completes it. Then the next need is met as well.
-func TestNeedEndsAsTheStateIsWhole(t *testing.T) {
-	var out Effects
-	now, spool := time.Second, new(statexfer.Memory)
-	source := statexfer.NewSource(statexfer.SourceConfig{Self: 2, Open: func() (Spool, error) { return spool, nil }})
-	base := wire.FetchBase{Base: wire.Base{Op: 5}}
-	source.Offer(statexfer.Checkpoint{Op: 5, State: bytes.NewBufferString(stateAfter5(t))})
-	source.Prepare(now, &out.states)
-	out.states.Jobs[0].Run(func() {})
-	out.states.Jobs[0].Done(now, &out.states)
-	base.Base.Root, _, _ = source.Root()
-	source.Step(now, &wire.Header{From: 1}, &wire.GetManifest{MinOp: 5}, &out.states)
-	manifest := *out.states.Messages[0].Message.(*wire.Manifest)
-	out.Reset()
+// A staged is a host of replica 1 whose spool has, from an earlier run, all of the state after op 5, so that nothing
+// of it has to come.
+type staged struct {
+	*Host
+	now      time.Duration
+	out      Effects
+	root     wire.Digest // of the state
+	manifest *wire.Manifest
+}
 
-	// The spool of an earlier run has the whole state, so that nothing of it has to come.
-	h := New(Config{Self: 1, Replicas: []Address{{ID: 1, Addr: address(1)}}, Machine: new(tally.Machine), Spools: Spools{
+// newStaged returns such a host of a group of replicas 1 to n.
+func newStaged(t *testing.T, n wire.Peer) *staged {
+	x, spool := &staged{now: time.Second}, new(statexfer.Memory)
+	source := statexfer.NewSource(statexfer.SourceConfig{Self: 2, Open: func() (Spool, error) { return spool, nil }})
+	source.Offer(statexfer.Checkpoint{Op: 5, State: bytes.NewBufferString(stateAfter5(t))})
+	source.Prepare(x.now, &x.out.states)
+	x.out.states.Jobs[0].Run(func() {})
+	x.out.states.Jobs[0].Done(x.now, &x.out.states)
+	x.root, _, _ = source.Root()
+	source.Step(x.now, &wire.Header{From: 1}, &wire.GetManifest{MinOp: 5}, &x.out.states)
+	manifest := *x.out.states.Messages[0].Message.(*wire.Manifest)
+	x.manifest = &manifest
+	x.out.Reset()
+
+	cfg := Config{Self: 1, Incarnation: 1, Machine: new(tally.Machine), Spools: Spools{
 		Target: func(wire.ClusterID) (s Spool, err error) {
 			s, spool = spool, new(statexfer.Memory)
 			return s, nil
 		},
-	}})
-	work := func() {
-		for len(out.Jobs) > 0 {
-			jobs := slices.Clone(out.Jobs)
-			out.Reset()
-			for _, j := range jobs {
-				j.Run(func() {})
-				h.Done(now, j, &out)
-			}
-		}
+	}}
+	for id := wire.Peer(1); id <= n; id++ {
+		cfg.Replicas = append(cfg.Replicas, Address{ID: id, Addr: address(id)})
 	}
+	x.Host = New(cfg)
+	return x
+}
+
+// hear gives the host the messages of one datagram.
+func (x *staged) hear(from *wire.Header, messages ...wire.Message) {
+	for _, m := range messages {
+		x.hand(x.now, from, m, &x.out)
+	}
+	x.moveOn()
+}
+
+// moveOn does what comes after the messages of a datagram.
+func (x *staged) moveOn() {
+	x.move(x.now, &x.out)
+	x.out.publish()
+}
+
+// run runs the jobs there are, and done tells the host that they have.
+func (x *staged) run() []Job {
+	jobs := slices.Clone(x.out.Jobs)
+	x.out.Reset()
+	for _, j := range jobs {
+		j.Run(func() {})
+	}
+	return jobs
+}
+
+func (x *staged) done(jobs []Job) {
+	for _, j := range jobs {
+		x.Done(x.now, j, &x.out)
+	}
+}
+
+// work does all jobs, and those that they give rise to.
+func (x *staged) work() {
+	for len(x.out.Jobs) > 0 {
+		x.done(x.run())
+	}
+}
+
+// The need for a state may end in the datagram that completes it. Then the next need is met as well.
+func TestNeedEndsAsTheStateIsWhole(t *testing.T) {
+	x := newStaged(t, 1)
 	from := &wire.Header{From: outsider}
-	hear := func(messages ...wire.Message) { // of one datagram
-		for _, m := range messages {
-			h.hand(now, from, m, &out)
-		}
-		h.move(now, &out)
-		out.publish()
-		work()
+	x.hear(from, &wire.FetchBase{Base: wire.Base{Op: 5, Root: x.root}})
+	x.work()
+	x.hear(from, x.manifest, &wire.FetchBase{Base: wire.Base{Op: 6}})
+	x.work()
+	if x.states.ready != nil {
+		t.Errorf("holds op %d, which nobody wants", x.states.ready.Op)
 	}
-	hear(&base)
-	other := wire.FetchBase{Base: wire.Base{Op: 6}}
-	hear(&manifest, &other)
-	if h.states.ready != nil {
-		t.Errorf("holds op %d, which nobody wants", h.states.ready.Op)
-	}
-	if phase := h.Progress(now).Phase; phase != wire.TransferFetching {
+	if phase := x.Progress(x.now).Phase; phase != wire.TransferFetching {
 		t.Errorf("the target is %v although there is a need", phase)
 	}
 }
 
 // A new group may be formed at any moment of the transfer of a state of the last one. Nothing of it is read any more,
-// nor does anything of it stay.
+// nor does anything of it stay. Only whose machine reads it already is not formed.
 func TestFormedWhileAStateComes(t *testing.T) {
-	for stage := range 5 {
-		var out Effects
-		now, spool := time.Second, new(statexfer.Memory)
-		source := statexfer.NewSource(statexfer.SourceConfig{Self: 2, Open: func() (Spool, error) { return spool, nil }})
-		source.Offer(statexfer.Checkpoint{Op: 5, State: bytes.NewBufferString(stateAfter5(t))})
-		source.Prepare(now, &out.states)
-		out.states.Jobs[0].Run(func() {})
-		out.states.Jobs[0].Done(now, &out.states)
-		source.Step(now, &wire.Header{From: 1}, &wire.GetManifest{MinOp: 5}, &out.states)
-		manifest := *out.states.Messages[0].Message.(*wire.Manifest)
-		out.Reset()
-		h := New(Config{Self: 1, Incarnation: 1, Replicas: []Address{{ID: 1, Addr: address(1)}, {ID: 2, Addr: address(2)}, {ID: 3, Addr: address(3)}},
-			Machine: new(tally.Machine), Spools: Spools{
-				Target: func(wire.ClusterID) (s Spool, err error) {
-					s, spool = spool, new(statexfer.Memory)
-					return s, nil
-				},
-			}})
-		hear := func(from *wire.Header, messages ...wire.Message) { // of one datagram
-			for _, m := range messages {
-				h.hand(now, from, m, &out)
-			}
-			h.move(now, &out)
-			out.publish()
-		}
-		run := func() (jobs []Job) {
-			jobs = slices.Clone(out.Jobs)
-			out.Reset()
-			for _, j := range jobs {
-				j.Run(func() {})
-			}
-			return jobs
-		}
-		work := func() {
-			for len(out.Jobs) > 0 {
-				for _, j := range run() {
-					h.Done(now, j, &out)
-				}
-			}
-		}
-		members := []wire.Member{{ID: 1, Incarnation: 1}, {ID: 2, Incarnation: 1}, {ID: 3, Incarnation: 1}}
-		old := wire.ClusterID{8}
-		h2, h3 := &wire.Header{Cluster: old, From: 2, Incarnation: 1, View: 1}, &wire.Header{Cluster: old, From: 3, Incarnation: 1, View: 1}
-		hear(h3, &wire.RecoveryResponse{ForIncarnation: 1, Op: 9, Commit: 9, Members: members, CrashVector: members})
-		hear(h2, &wire.RecoveryResponse{ForIncarnation: 1, IsPrimary: true, Op: 9, Commit: 9, Members: members, CrashVector: members})
-		hear(h2, &wire.Log{First: 5, Last: 4, Commit: 9})
-		if _, lacks := h.replica.NeedState(); !lacks {
-			t.Fatal("no need")
-		}
-		form := &wire.Form{Members: members}
-		operator := &wire.Header{Cluster: wire.ClusterID{7}, From: outsider}
-		born := true
-		switch stage {
-		case 0: // it checks the spool
-			jobs := run()
-			hear(operator, form)
-			for _, j := range jobs {
-				h.Done(now, j, &out)
-			}
-		case 1: // it waits for a manifest
-			work()
-			hear(operator, form)
-		case 2: // all of it is here, in this very datagram
-			work()
-			h.hand(now, h3, &manifest, &out)
-			h.hand(now, operator, form, &out)
-			if out.states.Ready == nil {
+	members := []wire.Member{{ID: 1, Incarnation: 1}, {ID: 2, Incarnation: 1}, {ID: 3, Incarnation: 1}}
+	form, operator := &wire.Form{Members: members}, &wire.Header{Cluster: wire.ClusterID{7}, From: outsider}
+	primary := &wire.Header{Cluster: wire.ClusterID{8}, From: 2, Incarnation: 1, View: 1}
+	backup := &wire.Header{Cluster: wire.ClusterID{8}, From: 3, Incarnation: 1, View: 1}
+	for _, c := range []struct {
+		when string
+		form func(*staged)
+		born bool
+	}{
+		{"it checks the spool", func(x *staged) {
+			jobs := x.run()
+			x.hear(operator, form)
+			x.done(jobs)
+		}, true},
+		{"it waits for a manifest", func(x *staged) {
+			x.work()
+			x.hear(operator, form)
+		}, true},
+		{"all of it is here, in this very datagram", func(x *staged) {
+			x.work()
+			x.hand(x.now, backup, x.manifest, &x.out)
+			x.hand(x.now, operator, form, &x.out)
+			if x.out.states.Ready == nil {
 				t.Fatal("not whole")
 			}
-			h.move(now, &out)
-			out.publish()
-		case 3: // it is being read
-			work()
-			hear(h3, &manifest)
-			jobs := run()
-			hear(operator, form)
-			born = false
-			for _, j := range jobs {
-				h.Done(now, j, &out)
-			}
-		case 4: // Form, and the need for a state of the new group at once
-			work()
-			hear(operator, form, &wire.Probe{Seq: 1})
+			x.moveOn()
+		}, true},
+		{"it is being read", func(x *staged) {
+			x.work()
+			x.hear(backup, x.manifest)
+			jobs := x.run()
+			x.hear(operator, form)
+			x.done(jobs)
+		}, false},
+		{"there is a question in the same datagram", func(x *staged) {
+			x.work()
+			x.hear(operator, form, &wire.Probe{Seq: 1})
+		}, true},
+	} {
+		x := newStaged(t, 3)
+		x.hear(backup, &wire.RecoveryResponse{ForIncarnation: 1, Op: 9, Commit: 9, Members: members, CrashVector: members})
+		x.hear(primary, &wire.RecoveryResponse{ForIncarnation: 1, IsPrimary: true, Op: 9, Commit: 9, Members: members, CrashVector: members})
+		x.hear(primary, &wire.Log{First: 5, Last: 4, Commit: 9})
+		if _, lacks := x.replica.NeedState(); !lacks {
+			t.Fatal("no need")
 		}
-		work()
-		if is := h.replica.Status().Status == wire.StatusNormal; is != born {
-			t.Errorf("stage %d: %+v", stage, h.replica.Status())
+		c.form(x)
+		x.work()
+		if is := x.replica.Status().Status == wire.StatusNormal; is != c.born {
+			t.Errorf("%s: %+v", c.when, x.replica.Status())
 		}
-		if born && (h.states.ready != nil || h.states.started || h.Progress(now).Phase != wire.TransferIdle || h.states.restored != nil) {
-			t.Errorf("stage %d: %+v", stage, h.states)
+		if c.born && (x.states.ready != nil || x.states.started || x.Progress(x.now).Phase != wire.TransferIdle || x.states.restored != nil) {
+			t.Errorf("%s: %+v", c.when, x.states)
 		}
 	}
 }
