@@ -68,9 +68,10 @@
 //   - The target restarts: it finds its spool, hashes what is in it, and fetches the rest.
 //   - More targets come than a source serves: it refuses them and says when to ask again.
 //   - The transfer takes longer than the next checkpoint: the source keeps the one that is being
-//     fetched. If the logs of the replicas do not go back to it when it is there, another one is
+//     fetched, and the replica has what follows brought with it (vr/tail.go). If that does not succeed, and
+//     the logs of the others do not go back far enough when the checkpoint is there, another one is
 //     chosen (Renew). What has changed meanwhile is less than all, and only blocks that are not in the
-//     first are moved, so it takes less time, and so on, until a log has the rest. The same happens if
+//     first are moved, so it takes less time, and so on. The same happens if
 //     that is found only after it was restored: the spool stays until the replica has caught up.
 //   - A spool fails, or the restoring: the target rests, hashes its spool again, and goes on with what
 //     is right in it.

@@ -64,7 +64,7 @@ type Event struct {
 	// Percent belongs to EventProgress.
 	Percent int
 	// Total are the bytes of the checkpoint, Moved those that came in pieces since the transfer began;
-	// they belong to EventProgress and EventWhole.
+	// they belong to EventProgress and EventWhole, and Total to EventTail.
 	Total, Moved uint64
 	// Err belongs to EventFailed.
 	Err error
@@ -86,6 +86,7 @@ const (
 	EventDifferentRoot                      // target: Peer has another state at Op than the others
 	EventWhole                              // target: all of it is there, and is restored
 	EventOutrun                             // target: all of it is there, but the log after it is not any more
+	EventTail                               // target: it is read, and Total bytes of what follows, up to Op, are executed
 	EventRestored                           // target: it is restored
 	EventFailed                             // the spool or restoring failed with Err; it will be tried again
 )
@@ -93,7 +94,7 @@ const (
 var eventNames = [...]string{
 	EventServing: "serving", EventWritten: "written", EventStarted: "transfer-started", EventChosen: "transfer-chosen",
 	EventReplaced: "transfer-replaced", EventProgress: "transfer-progress", EventWrong: "wrong-piece", EventSilent: "silent-source",
-	EventDifferentRoot: "different-root", EventWhole: "transfer-whole", EventRestored: "transfer-restored", EventOutrun: "transfer-outrun",
+	EventDifferentRoot: "different-root", EventWhole: "transfer-whole", EventTail: "transfer-tail", EventRestored: "transfer-restored", EventOutrun: "transfer-outrun",
 	EventFailed: "transfer-failed",
 }
 

@@ -178,6 +178,9 @@ type closeJob struct {
 	done  func(now time.Duration, out *Effects)
 }
 
+// CloseJob returns a job that closes a spool.
+func CloseJob(s Spool) Job { return &closeJob{spool: s} }
+
 // Run ignores the error of Close: there is nobody who could do anything about it, and what is left
 // of the spool is found by the next run.
 func (j *closeJob) Run(func()) { _ = j.spool.Close() }

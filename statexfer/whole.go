@@ -7,9 +7,9 @@ import (
 )
 
 // This file is what becomes of a checkpoint that is all in the spool. It is read by the replica, or it is
-// of no use any more: the logs of the others do not go back to it, because they went on for longer than
-// they can remember. Then a newer one is needed. Of that only the blocks come that are not in this one, so
-// each takes less time than the one before, and the next log has to hold less.
+// of no use any more: the logs of the others do not go back to it, or to the last of the ops that came with it,
+// because they went on for longer than they can remember. Then a newer one is needed. Of that only the blocks come
+// that are not in this one, so each takes less time than the one before, and less has to be remembered.
 
 // Expected returns the op of the checkpoint that will be handed over or is being read, as far as that is
 // known, else 0: it is being fetched, or a donor writes it out. Of several it is the oldest that will do.

@@ -27,8 +27,21 @@ type Checkpoint struct {
 	state    io.WriterTo
 }
 
-// checkpointBytes is how much of the log is executed from one checkpoint to the next.
-func (r *Replica) checkpointBytes() int { return r.cfg.LogBytes / 4 }
+// CheckpointBytes returns how much of the log is executed from one checkpoint to the next.
+func (r *Replica) CheckpointBytes() int { return r.cfg.LogBytes / 4 }
+
+// unsaved are the bytes of the log that were executed since a checkpoint.
+type unsaved int
+
+// count counts an op that was executed, and tells whether it is time for a checkpoint. Then it begins anew.
+func (u *unsaved) count(e *wire.Entry, most int) bool {
+	*u += unsaved(footprint(e))
+	full := int(*u) >= most || e.Kind == wire.EntryCheckpoint
+	if full {
+		*u = 0
+	}
+	return full
+}
 
 // keepBytes is how much of the log stays although a checkpoint stands for it, for others that lack
 // a little.
@@ -57,7 +70,6 @@ func (r *Replica) letGo() {
 // takeCheckpoint takes a checkpoint of what is executed. The machine is asked first: who has wrapped it
 // to measure what a checkpoint takes sees it begin.
 func (r *Replica) takeCheckpoint(out *Effects) {
-	r.unsaved = 0
 	r.checkpoint = &Checkpoint{
 		Op: r.applied, Chain: r.log.chain(r.applied),
 		Epoch: r.epoch, Members: r.members,

@@ -7,7 +7,7 @@
 //
 // Read replica.go first, then normal.go, viewchange.go, recovery.go and transfer.go; each file is
 // one sub-protocol of the paper, "Viewstamped Replication Revisited" (Liskov and Cowling, 2012).
-// checkpoint.go is how the log stays short, and restore.go what a replica does that lacks more than
-// the logs of the others hold.
+// checkpoint.go is how the log stays short, restore.go what a replica does that lacks more than
+// the logs of the others hold, and tail.go how it gets what they execute meanwhile.
 // PROTOCOL.md holds the rules, the invariants by name, and where we deviate from the paper and why.
 package vr

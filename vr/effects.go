@@ -14,6 +14,9 @@ type Effects struct {
 	Messages []wire.Envelope
 	Results  []Result // a Client's finished requests
 	Events   []Event
+	// Tail are committed ops that follow the state which is being brought, nil if Step was not given any. Whoever brings the
+	// state keeps them, and tells so by Expect. Like what Step was given they are only valid until the next call.
+	Tail *wire.Log
 
 	prepares   slab.Of[wire.Prepare]
 	prepareOKs slab.Of[wire.PrepareOK]
@@ -33,7 +36,7 @@ type Result struct {
 
 // Reset empties e and takes back what it lent.
 func (e *Effects) Reset() {
-	e.Messages, e.Results, e.Events = e.Messages[:0], e.Results[:0], e.Events[:0]
+	e.Messages, e.Results, e.Events, e.Tail = e.Messages[:0], e.Results[:0], e.Events[:0], nil
 	e.prepares.Reset()
 	e.prepareOKs.Reset()
 	e.commits.Reset()

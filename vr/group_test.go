@@ -27,6 +27,7 @@ type group struct {
 	decoder  wire.Decoder
 	runs     uint64
 	logBytes int // of replicas that are started
+	keep     func(id wire.Peer, tail *wire.Log)
 }
 
 type packet struct {
@@ -159,6 +160,9 @@ func (g *group) deliver(p packet) {
 	default:
 		if r := g.replicas[p.to]; r != nil {
 			r.Step(g.now, h, m, &out)
+		}
+		if out.Tail != nil && g.keep != nil {
+			g.keep(p.to, out.Tail)
 		}
 	}
 	g.take(&out)

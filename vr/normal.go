@@ -3,7 +3,6 @@ package vr
 import (
 	"time"
 
-	"vrnode/internal/assert"
 	"vrnode/wire"
 )
 
@@ -487,36 +486,22 @@ func (r *Replica) execute(out *Effects) {
 		r.applied++
 		e := r.log.entry(r.applied)
 		r.executeOp(r.applied, e, out)
-		if r.unsaved += footprint(e); r.unsaved >= r.checkpointBytes() || e.Kind == wire.EntryCheckpoint {
+		if r.unsaved.count(e, r.CheckpointBytes()) {
 			r.takeCheckpoint(out)
 		}
 	}
 }
 
 func (r *Replica) executeOp(op wire.OpNumber, e *wire.Entry, out *Effects) {
-	if e.Kind == wire.EntryCheckpoint {
-		return // it is taken when the op is executed
-	}
-	answer := r.isPrimary() && e.Client.IsClient() // the entry may be of a primary that took anything
-	if e.Kind == wire.EntryRegister {
-		s := r.sessions.register(e.Client, op)
-		if answer {
-			r.settle(e)
-			out.send(r.header(), e.Client, &wire.Registered{Client: e.Client, Session: s.number})
-		}
+	session, outcome, body := r.sessions.executeOn(r.machine, op, e)
+	if !r.isPrimary() || !e.Client.IsClient() { // the entry may be of a primary that took anything
 		return
 	}
-	s, outcome := r.sessions.admit(e)
-	var body []byte
-	switch outcome {
-	case wire.OutcomeDone:
-		body = r.machine.Apply(uint64(op), e.Body)
-		assert.That(len(body) <= wire.CommandMax, "a state machine's result is at most CommandMax bytes")
-		r.sessions.finish(s, op, e.Acked, body)
-	case wire.OutcomeTooOld:
-		outcome, body = s.result(e.Request)
-	}
-	if answer {
+	switch e.Kind {
+	case wire.EntryRegister:
+		r.settle(e)
+		out.send(r.header(), e.Client, &wire.Registered{Client: e.Client, Session: session})
+	case wire.EntryCommand:
 		r.settle(e)
 		r.reply(e.Client, e.Session, e.Request, outcome, body, out)
 	}

@@ -6,20 +6,12 @@ import (
 	"vrnode/wire"
 )
 
-// This file is how a state and the log are made to meet. To bring a state takes long, and meanwhile the
-// others go on. What they have executed since the state must still be in their logs when it is there.
-// So who waits for a state says again and again where it will go on:
-//
-//	GetLog{Has: op, From: op + 1, To: op}, where op is that of the state
-//
-// asks for no ops. The others answer where their logs begin, and keep them from there on as long as they
-// hear it and their memory lasts. If it does not, the replica learns by the same answer that the state
-// is of no use, before it reads it, and waits for a newer one: of that only what differs has to come.
+// This file is how a log stays where another replica will go on. Who asks for ops, or waits for a state and what
+// follows it (tail.go), says which it has. The others keep those after it as long as they hear it and their memory
+// lasts.
 
-const (
-	pinInterval = 500 * time.Millisecond // between two such GetLogs
-	pinTime     = 5 * time.Second        // how long a log is kept after one
-)
+// pinTime is how long a log is kept after a GetLog.
+const pinTime = 5 * time.Second
 
 // pinBytes is how much of the log stays for those who fetch a state. What is left is for the ops that
 // come before the next checkpoint is taken, and before what it stands for is forgotten.
@@ -74,55 +66,4 @@ func (r *Replica) unpin(now time.Duration) {
 			r.pins[i] = pin{}
 		}
 	}
-}
-
-// An expected is the state that a replica waits for, or reads.
-type expected struct {
-	op wire.OpNumber // 0: it is not known
-	// tail is the op after which the log of the primary begins, if that is after op, else 0.
-	tail wire.OpNumber
-}
-
-// Expect tells the replica of which op the state is that is being brought, 0 if that is not known, or no
-// longer. It may be told the same any number of times. A state that a new group begins with is followed by
-// nothing.
-func (r *Replica) Expect(now time.Duration, op wire.OpNumber) {
-	if r.lacks == 0 || !r.birth.base.IsZero() {
-		op = 0
-	}
-	if r.expected.op != op {
-		r.expected = expected{op: op}
-		r.timers.stop(timerPin)
-	}
-	if op != 0 && r.timers[timerPin] == Never && r.status != wire.StatusHalted {
-		r.timers[timerPin] = now
-	}
-}
-
-// onPinTimer tells everybody where this replica will go on.
-func (r *Replica) onPinTimer(now time.Duration, out *Effects) {
-	r.timers[timerPin] = now + pinInterval
-	op := r.expected.op
-	r.broadcast(&wire.GetLog{LastNormal: r.lastNormal, Has: op, From: op + 1, To: op}, out)
-}
-
-// learnTail takes note where the log of another replica begins, and tells whether that was an answer to
-// what onPinTimer asks, and nothing else. Only the log of the primary counts: it has what is not
-// committed as well.
-func (r *Replica) learnTail(from wire.Peer, m *wire.Log) bool {
-	e, first := &r.expected, m.First
-	if e.op == 0 || first != e.op+1 && m.Last != first-1 {
-		return false
-	}
-	primary := r.primaryOf(r.view)
-	if r.status == wire.StatusRecovering {
-		primary = r.recovery.primary
-	}
-	if from == primary {
-		e.tail = 0
-		if first > e.op+1 {
-			e.tail = first - 1
-		}
-	}
-	return first == e.op+1
 }

@@ -112,19 +112,19 @@ func TestTailIsThePrimarys(t *testing.T) {
 		}
 	}
 	say(2, op+5, op+4, NotAwaited)
-	if r.expected.tail != 0 {
+	if r.expected.begins != 0 {
 		t.Error("believes a backup")
 	}
 	say(1, op+5, 0, NotAwaited)
-	if r.expected.tail != 0 {
+	if r.expected.begins != 0 {
 		t.Error("takes for the beginning of a log what was asked for")
 	}
 	say(1, op+5, op+4, NotAwaited)
-	if r.expected.tail != op+4 {
-		t.Errorf("the log begins after %d", r.expected.tail)
+	if r.expected.begins != op+4 {
+		t.Errorf("the log begins after %d", r.expected.begins)
 	}
 	say(1, op+1, 0, 0)
-	if r.expected.tail != 0 || !r.BeginRestore(op) {
+	if r.expected.begins != 0 || !r.BeginRestore(op) {
 		t.Error("the log goes back far enough, and the state is not wanted")
 	}
 }

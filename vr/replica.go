@@ -29,7 +29,7 @@ type Replica struct {
 	commit     wire.OpNumber         // Invariant: applied <= commit <= log.head.
 	applied    wire.OpNumber         // last op executed
 	sessions   sessions              // as of applied
-	unsaved    int                   // bytes of the log executed since the checkpoint
+	unsaved    unsaved               // since the checkpoint
 	checkpoint *Checkpoint           // the newest; nil before the first. Invariant: log.base <= its op.
 	peers      [wire.MembersMax]peer // by position in cfg.Replicas
 	timers     timers
@@ -45,12 +45,12 @@ type Replica struct {
 	birth      birth         // birth.go
 	groupLost  bool          // recovery.go
 
-	lacks     wire.OpNumber // restore.go: others have no log up to it, and this replica needs it; 0: nothing
-	restoring bool          // the machine is being restored, and executes nothing
-	restored  *Restored     // the state that the machine has been restored to, until it may be adopted
-	outrun    wire.OpNumber // states up to it are of no use: the primary's log begins later
-	expected  expected      // pin.go: the state that is being brought
-	pins      [wire.MembersMax]pin
+	lacks     wire.OpNumber        // restore.go: others have no log up to it, and this replica needs it; 0: nothing
+	restoring bool                 // the machine is being restored, and executes nothing
+	restored  *Restored            // the state that the machine has been restored to, until it may be adopted
+	outrun    wire.OpNumber        // states up to it are of no use: the primary's log begins later
+	expected  expected             // tail.go: the state that is being brought
+	pins      [wire.MembersMax]pin // pin.go
 }
 
 // peer is what is known of another replica, whatever the status of either.
@@ -186,8 +186,8 @@ func (r *Replica) onTimer(now time.Duration, which timer, late time.Duration, ou
 		r.onFetchTimer(now, out)
 	case timerRecovery:
 		r.onRecoveryTimer(now, out)
-	case timerPin:
-		r.onPinTimer(now, out)
+	case timerTail:
+		r.onTailTimer(now, out)
 	}
 }
 

@@ -107,8 +107,8 @@ func (r *Replica) BeginRestore(op wire.OpNumber) bool {
 	} else if r.restored != nil || r.lacks == 0 && !r.restoring || op <= r.replaced() {
 		return false
 	}
-	if r.expected.op == op && r.expected.tail > op {
-		r.outrun = r.expected.tail
+	if r.expected.op == op && r.expected.begins > op {
+		r.outrun = r.expected.begins
 		return false
 	}
 	r.restoring = true
@@ -172,6 +172,7 @@ func (r *Replica) adopt(now time.Duration, out *Effects) {
 	}
 	out.event(Event{Kind: EventStateInstalled, View: r.view, Op: state.op, Peer: r.cfg.Self})
 	r.takeCheckpoint(out)
+	r.unsaved = state.unsaved // so that it takes the next one when all others do
 	r.advanceCommit(state.op, out)
 	r.backup.early.wake(r.primaryOf(r.view))
 	switch {
@@ -198,6 +199,8 @@ type Restored struct {
 	op       wire.OpNumber
 	chain    wire.Chain
 	sessions sessions
+	unsaved  unsaved // since the last op at which all replicas have taken a checkpoint
+	scratch  []byte
 }
 
 // Op returns the op that the state is of.

@@ -121,6 +121,28 @@ func (t *sessions) add(s *session) *session {
 	return own
 }
 
+// executeOn executes an op. A Register gives the number of a session; a command an outcome and a result, which is valid until
+// the next one is executed.
+func (t *sessions) executeOn(machine StateMachine, op wire.OpNumber, e *wire.Entry) (wire.SessionNumber, wire.Outcome, []byte) {
+	switch e.Kind {
+	case wire.EntryCheckpoint:
+		return 0, 0, nil // it is taken when the op is executed
+	case wire.EntryRegister:
+		return t.register(e.Client, op).number, 0, nil
+	}
+	s, outcome := t.admit(e)
+	var body []byte
+	switch outcome {
+	case wire.OutcomeDone:
+		body = machine.Apply(uint64(op), e.Body)
+		assert.That(len(body) <= wire.CommandMax, "a state machine's result is at most CommandMax bytes")
+		t.finish(s, op, e.Acked, body)
+	case wire.OutcomeTooOld:
+		outcome, body = s.result(e.Request)
+	}
+	return e.Session, outcome, body
+}
+
 // admit says what executing request e means: OutcomeDone, and it must be executed now; or why
 // not. VR Revisited, section 4.1: the client-table makes a repeated request harmless.
 func (t *sessions) admit(e *wire.Entry) (*session, wire.Outcome) {

@@ -19,7 +19,7 @@ const (
 	timerGiveUp                  // the view has not started in time
 	timerFetch                   // repeat GetLog
 	timerRecovery                // repeat Recovery
-	timerPin                     // tell from where on the log is wanted
+	timerTail                    // ask for what follows a state
 	timerCount
 )
 

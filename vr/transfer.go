@@ -248,7 +248,7 @@ func (r *Replica) giveLogs(to wire.Peer, m *wire.GetLog, last wire.OpNumber, out
 // onLog takes fetched ops: those of the log that was asked for, and committed ones of any.
 func (r *Replica) onLog(now time.Duration, h *wire.Header, m *wire.Log, out *Effects) Reason {
 	f := &r.fetch
-	if m.Entries.Len() == 0 && r.learnTail(h.From, m) {
+	if r.takeTail(now, h.From, m, out) {
 		return 0
 	}
 	if f.purpose == 0 {

@@ -118,6 +118,16 @@ func (s *Entries) Next(e *Entry) bool {
 	return true
 }
 
+// First returns the first n of the entries, or all if there are no more. They share memory with s.
+func (s Entries) First(n int) Entries {
+	rest := s
+	var e Entry
+	for rest.count > max(s.count-n, 0) {
+		rest.Next(&e)
+	}
+	return Entries{s.count - rest.count, s.raw[:len(s.raw)-len(rest.raw)]}
+}
+
 // Append returns s with e added. It may share memory with s and grows like append.
 func (s Entries) Append(e *Entry) Entries {
 	return Entries{s.count + 1, AppendEntry(s.raw, e)}

@@ -68,7 +68,7 @@ func Open(cfg Config) (*Loop, error) {
 		return nil, fmt.Errorf("ID: replica %d is not in Peers", cfg.Self)
 	}
 	files := &spools{dir: cfg.SpoolDir, self: host.Self, toDisk: toDisk, nearlyFull: nearlyFull}
-	host.Spools = stack.Spools{Source: files.source, Target: files.target, Ahead: readAhead}
+	host.Spools = stack.Spools{Source: files.source, Target: files.target, Tail: files.tail, Ahead: readAhead}
 	if cfg.SpoolDir != "" {
 		if info, err := os.Stat(cfg.SpoolDir); err != nil || !info.IsDir() {
 			return nil, fmt.Errorf("SpoolDir: %q is not a directory that can be used: %w", cfg.SpoolDir, cmp.Or(err, error(syscall.ENOTDIR)))

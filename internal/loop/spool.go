@@ -71,6 +71,9 @@ func (s *spools) fetched() *spool {
 	}}
 }
 
+// tail opens an empty file for what follows a state that is fetched, and is treated likewise.
+func (s *spools) tail() (stack.Spool, error) { return s.temporary(s.fetched()) }
+
 func (s *spools) temporary(x *spool) (stack.Spool, error) {
 	f, err := os.CreateTemp(s.dir, "vrnode-*.spool")
 	if err != nil {

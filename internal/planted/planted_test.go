@@ -121,10 +121,12 @@ func TestBugsWithoutASchedule(t *testing.T) {
 		{"T1", "./statexfer", "TestPiecesAreChecked", "a wrong piece was stored"},
 		{"T2", "./vr", "TestPrimaryWithoutAStateDoesNotCount", "with one that has no state"},
 		{"T3", "./statexfer", "TestEqualBlocks", "wrong: false"},
-		{"T4", "./internal/sim", "TestTransferSlowerThanTheLogGrows", "it has caught up"},
+		{"T4", "./vr", "TestLogIsPinnedForAState", "held "},
 		{"T5", "./vr", "TestNewGroupSurvivesOneCrash", "replica 2 is halted, want normal"},
 		{"T6", "./vr", "TestNewGroupForgetsTheRunsOfTheLast", "replica 2 is halted, want normal"},
 		{"T7", "./vr", "TestAnswerOfALostGroup", "replica 3 is recovering, want normal"},
+		{"T8", "./vr", "TestTailIsCommitted", "4 ops of the tail, want 2"},
+		{"T9", "./internal/stack", "TestTailIsExecuted", "and nobody has noticed"},
 	} {
 		t.Run(c.patch, func(t *testing.T) {
 			p, err := Load("testdata/" + c.patch + ".patch")

@@ -113,15 +113,25 @@ func (p *pursuit) caughtUp() func() bool {
 }
 
 // What is written while the state is moved and read is more than the others keep of their logs, whoever
-// needs it: a replica without memory, or one that was cut off. It comes back while the load goes on. In a
-// small state that takes what the others hold their logs for; a large one has to be followed by what has
-// changed, again and again.
+// needs it: a replica without memory, or one that was cut off. It comes back while the load goes on, since
+// what follows the state is brought with it. Where the ways are so slow that the others forget some of that first,
+// what has changed comes, again if need be. Where it takes longer to write a state out and to read it than their logs
+// reach, only what follows helps.
 func TestTransferSlowerThanTheLogGrows(t *testing.T) {
-	for _, how := range []string{"lost", "alone"} {
-		for _, pieces := range []int{1000, 4000} {
-			t.Run(fmt.Sprintf("%s/%d", how, pieces), func(t *testing.T) {
-				const logBytes = 256 << 10
-				p := newPursuit(t, 1, 5*time.Millisecond, logBytes, states{pieces: pieces, longJob: 250 * time.Millisecond})
+	for _, of := range []struct {
+		name     string
+		every    time.Duration
+		logBytes int
+		missed   wire.OpNumber // by who was cut off: more than wait for it in the transport
+		states   states
+	}{
+		{"small", 5 * time.Millisecond, 256 << 10, 2000, states{pieces: 1000, longJob: 250 * time.Millisecond}},
+		{"large", 5 * time.Millisecond, 256 << 10, 2000, states{pieces: 4000, longJob: 250 * time.Millisecond}},
+		{"unhandy", 2 * time.Millisecond, 1 << 20, 12_000, states{pieces: 1000, longJob: 700 * time.Millisecond}},
+	} {
+		for _, how := range []string{"lost", "alone"} {
+			t.Run(of.name+"/"+how, func(t *testing.T) {
+				p := newPursuit(t, 1, of.every, of.logBytes, of.states)
 				p.slowLinks()
 				p.until(time.Minute, "the log is full", func() bool { return p.primary().LogBase > 100 })
 				if how == "lost" {
@@ -129,7 +139,7 @@ func TestTransferSlowerThanTheLogGrows(t *testing.T) {
 					p.Start(behind)
 				} else {
 					p.w.net.isolate(p.Now(), behind-1)
-					p.until(time.Minute, "it is behind", func() bool { return p.primary().LogBase > p.w.record.members[behind-1].now.Op+2000 })
+					p.until(time.Minute, "it is behind", func() bool { return p.primary().LogBase > p.w.record.members[behind-1].now.Op+of.missed })
 					p.w.net.mend(p.Now())
 				}
 				p.gap, p.starts = 0, p.Now()
@@ -143,7 +153,7 @@ func TestTransferSlowerThanTheLogGrows(t *testing.T) {
 				if p.events[vr.EventStateInstalled] == 0 {
 					t.Error("it needed no state, which shows nothing")
 				}
-				if most > logBytes {
+				if most > of.logBytes {
 					t.Errorf("a log of %d bytes", most)
 				}
 				if p.gap > 100*time.Millisecond {

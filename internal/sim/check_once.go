@@ -5,6 +5,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"vrnode/vr"
 	"vrnode/wire"
 )
 
@@ -44,6 +45,9 @@ func checkOnce(r *record, s *subject) string {
 }
 
 func (r *record) apply(s *subject, a application) string {
+	if s.before.Restoring && (s.now.Restoring || a.op <= s.installed()) {
+		return r.playTail(a)
+	}
 	if a.op <= s.before.Applied || a.op > s.now.Applied {
 		return fmt.Sprintf("executed op %d while it went from %d to %d", a.op, s.before.Applied, s.now.Applied)
 	}
@@ -67,6 +71,26 @@ func (r *record) apply(s *subject, a application) string {
 		return fmt.Sprintf("executed request %d of session %d after request %d", a.request.request, session, r.latest[session])
 	}
 	r.latest[session] = a.request.request
+	return ""
+}
+
+// installed returns the op of the state that the step has put in the place of the replica's, 0 if it has not.
+func (s *subject) installed() wire.OpNumber {
+	for _, e := range s.events {
+		if e.Kind == vr.EventStateInstalled {
+			return e.Op
+		}
+	}
+	return 0
+}
+
+// playTail looks at an op that was executed on a state which is not the replica's yet. Which request it is, the log does
+// not tell, nor is it the first execution; if there is none yet, the state will tell.
+func (r *record) playTail(a application) string {
+	known, ok := r.executed[a.op]
+	if a.request = known.request; ok && known != a {
+		return fmt.Sprintf("executed op %d on a state that was brought with another effect than its first execution had", a.op)
+	}
 	return ""
 }
 

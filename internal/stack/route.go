@@ -125,6 +125,10 @@ func (h *Host) hand(now time.Duration, header *wire.Header, m wire.Message, out 
 			return
 		}
 		h.replica.Step(now, header, m, &out.protocol)
+		if ops := out.protocol.Tail; ops != nil {
+			out.protocol.Tail = nil
+			h.keepTail(now, header, ops, out)
+		}
 	}
 	if to&toClient != 0 {
 		h.client.Step(now, header, m, &out.protocol)

@@ -28,6 +28,8 @@ type Spools struct {
 	Source func() (Spool, error)
 	// Target opens one for a state of a group that is fetched: that of the last run if it is still there.
 	Target func(group wire.ClusterID) (Spool, error)
+	// Tail opens an empty one for what follows a state that is fetched.
+	Tail func() (Spool, error)
 	// Ahead, if there is one, returns what reads so many bytes from r, to be closed by its user. It may
 	// read ahead of him, and calls stepBack for him as a job does.
 	Ahead func(r io.Reader, bytes uint64, stepBack func()) io.ReadCloser
@@ -43,8 +45,11 @@ type transfer struct {
 	need    vr.NeedState     // what the target was told; no donors: nothing
 	started bool             // the target was told of a need
 	ready   *statexfer.Ready // what the target has the whole of, until it is restored
-	// restored is a state that a job has read, for the replica.
+	// restored is a state that a job has read, for the replica, and tail the ops that follow it, nil before there are any.
 	restored *vr.Restored
+	tail     *tail
+	openTail func() (Spool, error)
+	playing  bool // a job executes some of the tail on the state
 	// cluster is the group that a program outside of it fetches a state of.
 	cluster wire.ClusterID
 }
@@ -55,7 +60,7 @@ func (h *Host) newTransfer(machine vr.StateMachine, spools Spools) transfer {
 		ahead = func(r io.Reader, _ uint64, _ func()) io.ReadCloser { return io.NopCloser(r) }
 	}
 	return transfer{
-		machine: machine, ahead: ahead,
+		machine: machine, ahead: ahead, openTail: spools.Tail,
 		source: statexfer.NewSource(statexfer.SourceConfig{Self: h.self, Header: h.header, Open: spools.Source}),
 		target: statexfer.NewTarget(statexfer.TargetConfig{Self: h.self, Open: spools.Target}),
 	}
@@ -67,19 +72,8 @@ func (h *Host) Done(now time.Duration, j Job, out *Effects) {
 	if r, is := j.(*restoreJob); is && r.err != nil {
 		h.replica.Lose(&out.protocol)
 	}
-	if h.replica != nil {
-		h.installRestored(now, out)
-	}
 	h.move(now, out)
 	out.publish()
-}
-
-func (h *Host) installRestored(now time.Duration, out *Effects) {
-	if state := h.states.restored; state != nil {
-		h.states.restored = nil
-		h.replica.Install(now, state, &out.protocol)
-		h.send(now, out)
-	}
 }
 
 // Progress returns how far the replica is with fetching a state.
@@ -152,6 +146,7 @@ func (h *Host) header() wire.Header {
 // the target has fetched.
 func (h *Host) serveReplica(now time.Duration, out *Effects) {
 	s := &h.states
+	h.playOn(now, out)
 	if c := h.replica.Checkpoint(); c != nil && c.Op > s.offered {
 		s.offered = c.Op
 		s.source.Offer(statexfer.Checkpoint{Op: c.Op, Chain: c.Chain, Epoch: c.Epoch, Members: c.Members, State: c})
@@ -160,13 +155,13 @@ func (h *Host) serveReplica(now time.Duration, out *Effects) {
 	if s.ready != nil && !h.replica.Hold(&out.protocol) {
 		h.restore(now, out)
 	}
-	h.replica.Expect(now, s.target.Expected())
+	h.replica.Expect(now, h.expected(out))
 }
 
 // restore has a state read that has been fetched, if that is of use.
 func (h *Host) restore(now time.Duration, out *Effects) {
 	s := &h.states
-	if h.replica.BeginRestore(s.ready.Op) {
+	if h.replica.BeginRestore(h.expected(out)) {
 		s.source.Withdraw()
 		out.states.Jobs = append(out.states.Jobs, &restoreJob{host: h, ready: s.ready})
 		s.ready = nil
@@ -189,6 +184,7 @@ func (s *transfer) stop(out *Effects) {
 		s.target.Stop(&out.states)
 	}
 	s.started, s.ready = false, nil
+	s.dropTail(&out.states)
 }
 
 // tellNeed tells the target what the replica lacks, if that has changed.
@@ -239,7 +235,9 @@ func (j *restoreJob) Run(stepBack func()) {
 
 func (j *restoreJob) Done(now time.Duration, out *statexfer.Effects) {
 	j.host.states.restored = j.restored
-	j.host.states.target.Restored(now, j.err, out)
+	if j.err != nil {
+		j.host.states.target.Restored(now, j.err, out)
+	}
 }
 
 func (*restoreJob) IsLong() bool { return true }

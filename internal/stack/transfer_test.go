@@ -81,6 +81,7 @@ func newStaged(t *testing.T, n wire.Peer) *staged {
 			s, spool = spool, new(statexfer.Memory)
 			return s, nil
 		},
+		Tail: inMemory,
 	}}
 	for id := wire.Peer(1); id <= n; id++ {
 		cfg.Replicas = append(cfg.Replicas, Address{ID: id, Addr: address(id)})

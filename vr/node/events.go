@@ -137,8 +137,10 @@ func describe(e statexfer.Event) (level slog.Level, text string, attrs []slog.At
 		return slog.LevelInfo, "fetching a state", []slog.Attr{op, slog.Int("percent", e.Percent), slog.Uint64("bytes", e.Total), slog.Uint64("moved", e.Moved)}
 	case statexfer.EventWhole:
 		return slog.LevelInfo, "has all of a state, and reads it", []slog.Attr{op, slog.Uint64("bytes", e.Total), slog.Uint64("moved", e.Moved)}
+	case statexfer.EventTail:
+		return slog.LevelInfo, "has read a state, and executes what the others have executed since", []slog.Attr{op, slog.Uint64("bytes", e.Total)}
 	case statexfer.EventOutrun:
-		return slog.LevelWarn, "has all of a state, but the logs of the others do not go back to it any more: fetches what has changed since; a larger log memory keeps more", []slog.Attr{op}
+		return slog.LevelWarn, "has all of a state, but not all that the others have executed since, and their logs do not go back to it any more: fetches what has changed since; a larger log memory keeps more", []slog.Attr{op}
 	case statexfer.EventSilent:
 		return slog.LevelDebug, "does not send the state that it was asked for", []slog.Attr{op, peer}
 	case statexfer.EventWrong:

@@ -1,0 +1,293 @@
+package stack
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"time"
+
+	"vrnode/internal/assert"
+	"vrnode/statexfer"
+	"vrnode/vr"
+	"vrnode/wire"
+)
+
+// This file is where the tail of a state is while that is brought: the ops which the others execute meanwhile. They
+// are written to a file as they come, and when the state has been read they are executed on it, those that have come
+// while it was being read, then those that have come meanwhile, and so on. When few are left, no more are taken, and
+// when the last of them is executed the replica has the state.
+
+const (
+	// tailWaits bounds the bytes that wait to be written. At the bound no op is taken: it comes once more.
+	tailWaits = 1 << 20
+	// tailMax bounds the file. At the bound no op is taken.
+	tailMax = statexfer.StateMax
+	// Few ops are so little of what is executed from one checkpoint to the next.
+	tailFew = 1. / 8
+)
+
+// A tail is ops that follow each other, in the Logs that they came in. Each has its length before it.
+type tail struct {
+	open  func() (Spool, error)
+	spool Spool // nil before the first job has opened it
+
+	base    wire.OpNumber // the ops after it are there
+	head    mark          // up to here
+	full    bool          // none is taken any more
+	waiting []byte        // what is not written yet, nor being written
+	spare   []byte        // room for that
+	writing bool
+	written mark  // what is in the file
+	played  mark  // what of that was executed on a state
+	left    int64 // bytes that were to be executed the last time, 0: there was none
+
+	jobs    int // that use the spool
+	dropped bool
+	encoder wire.Encoder
+	scratch []byte
+}
+
+// A mark is a place in a tail: behind an op, with the chain there.
+type mark struct {
+	op    wire.OpNumber
+	chain wire.Chain
+	bytes int64 // in the file
+}
+
+// newTail returns a tail that begins with the ops of a Log.
+func newTail(open func() (Spool, error), m *wire.Log) *tail {
+	begin := mark{op: m.First - 1, chain: m.PrevChain}
+	return &tail{open: open, base: begin.op, head: begin, written: begin, played: begin}
+}
+
+// take adds the ops of a Log, if they follow, and tells whether it did.
+func (t *tail) take(h *wire.Header, m *wire.Log) bool {
+	if t.full || m.First != t.head.op+1 || m.PrevChain != t.head.chain || len(t.waiting) >= tailWaits || t.head.bytes >= tailMax {
+		return false
+	}
+	at := len(t.waiting)
+	b := binary.LittleEndian.AppendUint32(t.waiting, 0)
+	t.waiting = t.encoder.Append(b, h, m)
+	size := len(t.waiting) - at
+	binary.LittleEndian.PutUint32(t.waiting[at:], uint32(size-lengthSize))
+	var e wire.Entry
+	for entries := m.Entries; entries.Next(&e); t.head.op++ {
+		t.head.chain, t.scratch = t.head.chain.Next(&e, t.scratch)
+	}
+	t.head.bytes += int64(size)
+	return true
+}
+
+const lengthSize = 4
+
+// keepTail gives the tail what the replica was given of it.
+func (h *Host) keepTail(now time.Duration, header *wire.Header, m *wire.Log, out *Effects) {
+	s := &h.states
+	if s.tail == nil {
+		s.tail = newTail(s.openTail, m)
+	}
+	if s.tail.take(header, m) {
+		h.writeTail(&out.states)
+		h.replica.Expect(now, s.tail.head.op)
+	}
+}
+
+// expected returns of which op the state will be that is brought, with its tail: as that was begun for another one, it
+// may not be of use for this.
+func (h *Host) expected(out *Effects) wire.OpNumber {
+	s := &h.states
+	op := s.target.Expected()
+	switch t := s.tail; {
+	case t == nil:
+		return op
+	case op != 0 && (op < t.base || t.head.op < op):
+		s.dropTail(&out.states)
+		return op
+	}
+	return s.tail.head.op
+}
+
+// dropTail forgets the tail. Its file is closed when no job uses it any more.
+func (s *transfer) dropTail(out *statexfer.Effects) {
+	if t := s.tail; t != nil {
+		s.tail, t.dropped = nil, true
+		t.close(out)
+	}
+}
+
+func (t *tail) close(out *statexfer.Effects) {
+	if t.dropped && t.jobs == 0 && t.spool != nil {
+		out.Jobs = append(out.Jobs, statexfer.CloseJob(t.spool))
+		t.spool = nil
+	}
+}
+
+// failTail forgets a tail that can not be read or written.
+func (h *Host) failTail(t *tail, err error, out *statexfer.Effects) {
+	out.Events = append(out.Events, statexfer.Event{Kind: statexfer.EventFailed, Op: t.head.op, Err: err})
+	if h.states.tail == t {
+		h.states.dropTail(out)
+	}
+}
+
+// ---- writing
+
+// A tailJob writes what has come to the end of the file.
+type tailJob struct {
+	host *Host
+	tail *tail
+	b    []byte
+	to   mark
+	err  error
+}
+
+func (h *Host) writeTail(out *statexfer.Effects) {
+	t := h.states.tail
+	if t == nil || t.writing || len(t.waiting) == 0 {
+		return
+	}
+	j := &tailJob{host: h, tail: t, b: t.waiting, to: t.head}
+	t.waiting, t.spare = t.spare[:0], nil
+	t.writing = true
+	t.jobs++
+	out.Jobs = append(out.Jobs, j)
+}
+
+func (j *tailJob) Run(func()) {
+	if j.tail.spool == nil {
+		if j.tail.spool, j.err = j.tail.open(); j.err != nil {
+			j.tail.spool = nil
+			return
+		}
+	}
+	for b, at := j.b, j.to.bytes-int64(len(j.b)); len(b) > 0 && j.err == nil; {
+		n := min(len(b), leftOfSlot(at))
+		_, j.err = j.tail.spool.WriteAt(b[:n], at)
+		b, at = b[n:], at+int64(n)
+	}
+}
+
+// leftOfSlot returns how much may be read or written at once at a place of a spool.
+func leftOfSlot(at int64) int { return int(wire.ChunkMax - at%wire.ChunkMax) }
+
+func (j *tailJob) Done(_ time.Duration, out *statexfer.Effects) {
+	t := j.tail
+	t.jobs--
+	t.writing, t.spare, t.written = false, j.b[:0], j.to
+	if j.err != nil {
+		j.host.failTail(t, j.err, out)
+	}
+	j.host.writeTail(out)
+	t.close(out)
+}
+
+func (*tailJob) IsLong() bool { return false }
+
+// ---- executing
+
+// playOn has the tail executed on the state that was read, as far as it is written. If few ops have come since it did so
+// last, or not much fewer than then, no more are taken; the replica is given the state when all are executed.
+func (h *Host) playOn(now time.Duration, out *Effects) {
+	s := &h.states
+	if s.restored == nil || s.playing {
+		return
+	}
+	if t := s.tail; t != nil {
+		left := t.written.bytes - t.played.bytes
+		t.full = t.full || float64(left) <= tailFew*float64(h.replica.CheckpointBytes()) || t.left > 0 && left > t.left/2
+		if t.full && t.writing {
+			return
+		}
+		if left > 0 {
+			t.left, s.playing = left, true
+			t.jobs++
+			out.states.Events = append(out.states.Events, statexfer.Event{Kind: statexfer.EventTail, Op: t.written.op, Total: uint64(left)})
+			out.states.Jobs = append(out.states.Jobs, &playJob{
+				host: h, tail: t, state: s.restored, from: t.played, to: t.written, bytes: h.replica.CheckpointBytes(),
+			})
+			return
+		}
+	}
+	state := s.restored
+	s.restored = nil
+	s.dropTail(&out.states)
+	s.target.Restored(now, nil, &out.states)
+	h.replica.Install(now, state, &out.protocol)
+	h.send(now, out)
+}
+
+// A playJob executes a part of the tail on a state.
+type playJob struct {
+	host     *Host
+	tail     *tail
+	state    *vr.Restored
+	from, to mark
+	bytes    int // of the log, from one checkpoint to the next
+	err      error
+}
+
+var errTail = errors.New("the file with the operations that follow the state does not hold what was written to it")
+
+func (j *playJob) Run(stepBack func()) {
+	var decoder wire.Decoder
+	var length [lengthSize]byte
+	var b []byte
+	for at := j.from.bytes; at < j.to.bytes && j.err == nil; stepBack() {
+		if j.err = readTail(j.tail.spool, length[:], at); j.err != nil {
+			return
+		}
+		n := int64(binary.LittleEndian.Uint32(length[:]))
+		at += lengthSize
+		if n > j.to.bytes-at {
+			j.err = errTail
+			return
+		}
+		if int64(cap(b)) < n {
+			b = make([]byte, n)
+		}
+		if j.err = readTail(j.tail.spool, b[:n], at); j.err != nil {
+			return
+		}
+		at += n
+		_, m, err := decoder.Decode(b[:n])
+		log, is := m.(*wire.Log)
+		if err != nil || !is {
+			j.err = errTail
+			return
+		}
+		j.err = j.state.Play(log, j.host.states.machine, j.bytes)
+	}
+	if j.err == nil && !j.state.IsOf(j.to.op, j.to.chain) {
+		j.err = errTail
+	}
+}
+
+func readTail(s Spool, b []byte, at int64) error {
+	for len(b) > 0 {
+		n, err := s.ReadAt(b[:min(len(b), leftOfSlot(at))], at)
+		if n == 0 && err != nil {
+			if err == io.EOF {
+				err = errTail
+			}
+			return err
+		}
+		b, at = b[n:], at+int64(n)
+	}
+	return nil
+}
+
+func (j *playJob) Done(now time.Duration, out *statexfer.Effects) {
+	s, t := &j.host.states, j.tail
+	assert.That(s.playing, "one part of a tail is executed at a time")
+	s.playing = false
+	t.jobs--
+	t.played = j.to
+	if j.err != nil {
+		j.host.failTail(t, j.err, out)
+		s.restored = nil
+		s.target.Restored(now, j.err, out)
+	}
+	t.close(out)
+}
+
+func (*playJob) IsLong() bool { return true }
