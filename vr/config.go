@@ -57,8 +57,9 @@ func FreshIncarnation(unixMicros, random uint64, known wire.Incarnation) wire.In
 // because no two users were found who want different ones.
 const (
 	heartbeatInterval      = 10 * time.Millisecond
-	suspectTimeout         = 100 * time.Millisecond // silence of a primary before a backup votes
-	suspectTimeoutMax      = 500 * time.Millisecond // the same, of a primary that has been silent for long before
+	suspectTimeout         = 100 * time.Millisecond     // silence of a primary before a backup votes
+	silenceMax             = 500 * time.Millisecond / 3 // what is remembered of a longer one; three times that may pass before a vote
+	silenceFades           = 5 * time.Second            // in which two thirds of it are forgotten
 	suspectJitter          = 50 * time.Millisecond
 	voteInterval           = 10 * time.Millisecond
 	voteWindow             = 10 * suspectTimeout // votes older than this do not count

@@ -63,13 +63,16 @@ func (v *viewChange) forgetOlder(id wire.Peer, i wire.Incarnation) {
 // changing the view adds to that.
 func (r *Replica) hearPrimary(now time.Duration) {
 	b := &r.backup
-	b.silence = max(now-b.heard, b.silence-b.silence/16)
+	gap := min(now-b.heard, silenceMax)
+	b.silence = max(gap, b.silence-b.silence*gap/silenceFades)
 	b.heard, b.slept = now, false
 	r.viewChange.votes[r.seat(r.cfg.Self)] = vote{}
 	r.timers.stop(timerVote)
-	patience := min(max(3*b.silence, suspectTimeout), suspectTimeoutMax)
-	r.timers[timerSuspect] = now + patience + r.jitter(suspectJitter)
+	r.timers[timerSuspect] = now + b.patience() + r.jitter(suspectJitter)
 }
+
+// patience returns how long the primary may be silent.
+func (b *backup) patience() time.Duration { return max(3*b.silence, suspectTimeout) }
 
 func (r *Replica) jitter(most time.Duration) time.Duration {
 	return time.Duration(r.random.Int64N(int64(most)))
@@ -105,8 +108,8 @@ func (r *Replica) suspect(now time.Duration, out *Effects) {
 
 func (r *Replica) onVoteTimer(now time.Duration, out *Effects) { r.suspect(now, out) }
 
-// onStartViewChange counts a vote. A replica that has not heard the primary for longer than a
-// heartbeat takes joins at once, so that the second voter does not wait for its whole timer.
+// onStartViewChange counts a vote. A replica that has not heard the primary for half as long as it would wait
+// joins at once, so that the second voter does not wait for its whole timer.
 func (r *Replica) onStartViewChange(now time.Duration, h *wire.Header, out *Effects) Reason {
 	switch {
 	case h.View < r.view:
@@ -117,7 +120,7 @@ func (r *Replica) onStartViewChange(now time.Duration, h *wire.Header, out *Effe
 	}
 	r.viewChange.votes[r.seat(h.From)] = vote{cast: true, at: now}
 	voted := r.viewChange.votes[r.seat(r.cfg.Self)].cast
-	if !voted && r.isBackup() && now-r.backup.heard > 3*heartbeatInterval/2 {
+	if !voted && r.isBackup() && now-r.backup.heard > r.backup.patience()/2 {
 		r.suspect(now, out)
 		return 0
 	}

@@ -143,17 +143,45 @@ func TestPatience(t *testing.T) {
 	for _, c := range []struct{ silence, least time.Duration }{
 		{heartbeatInterval, suspectTimeout},
 		{80 * time.Millisecond, 240 * time.Millisecond},
-		{time.Hour, suspectTimeoutMax},
+		{time.Hour, 3 * silenceMax},
 	} {
 		if got := patience(c.silence); got < c.least || got >= c.least+suspectJitter {
 			t.Errorf("after %v of silence it waits for %v, want %v", c.silence, got, c.least)
 		}
 	}
-	for range 300 {
+	for _, every := range []time.Duration{heartbeatInterval, heartbeatInterval / 100} {
+		patience(time.Hour)
+		for end := g.now + time.Second; g.now < end; {
+			patience(every)
+		}
+		if got := patience(every); got < 2*silenceMax {
+			t.Errorf("a second later it waits for %v, heard every %v", got, every)
+		}
+	}
+	for end := g.now + 2*silenceFades; g.now < end; {
 		patience(heartbeatInterval)
 	}
 	if got := patience(heartbeatInterval); got >= suspectTimeout+suspectJitter {
 		t.Errorf("it still waits for %v", got)
+	}
+}
+
+// Who has heard the primary lately does not join another one's vote.
+func TestJoinsAVote(t *testing.T) {
+	for _, c := range []struct {
+		silence time.Duration
+		joins   bool
+	}{{suspectTimeout/2 - time.Millisecond, false}, {suspectTimeout/2 + time.Millisecond, true}} {
+		g := newGroup(t, 3)
+		g.form()
+		g.run(50 * time.Millisecond)
+		r := g.replicas[2]
+		g.tell(2, g.fromPrimary(0), &wire.Commit{Seq: r.backup.heartbeat + 1})
+		g.now += c.silence
+		g.tell(2, g.from(3), &wire.StartViewChange{})
+		if joins := r.status == wire.StatusViewChange; joins != c.joins { // two votes are enough
+			t.Errorf("it has not heard the primary for %v, joins: %v", c.silence, joins)
+		}
 	}
 }
 
