@@ -27,7 +27,7 @@ import (
 // further than that.
 const (
 	fileMagic   = "vrbackup"
-	fileVersion = 1
+	fileVersion = 2
 	fileHead    = len(fileMagic) + 4 + len(wire.ClusterID{}) + 3*8
 
 	// FilePieceMax bounds the bytes of a piece.

@@ -68,7 +68,7 @@ func TestFileIsRefused(t *testing.T) {
 	longest := bytes.Clone(file)
 	binary.LittleEndian.PutUint32(longest[head:], math.MaxUint32) // a negative int on some machines
 	newer := bytes.Clone(file)
-	binary.LittleEndian.PutUint32(newer[8:], 2)
+	binary.LittleEndian.PutUint32(newer[8:], 3)
 	for _, c := range []struct {
 		name string
 		file []byte
@@ -77,7 +77,7 @@ func TestFileIsRefused(t *testing.T) {
 	}{
 		{"empty", nil, ErrFileForeign, "it is empty"},
 		{"something else", []byte("hello, world\n"), ErrFileForeign, `does not begin with "vrbackup"`},
-		{"newer", newer, ErrFileVersion, "it is of version 2, and this program reads version 1"},
+		{"newer", newer, ErrFileVersion, "it is of version 3, and this program reads version 2"},
 		{"cut in the magic", file[:5], ErrFileCut, "after 5 bytes, in its head"},
 		{"cut in the head", file[:40], ErrFileCut, "after 40 bytes, in its head"},
 		{"cut after the head", file[:head], ErrFileCut, fmt.Sprintf("after %d bytes, in piece 0", head)},

@@ -106,7 +106,7 @@ func (r *Replica) beBorn(now time.Duration, operator wire.Peer, state *Restored,
 	r.recovery, r.restoring = recovery{}, false
 	r.outrun = 0 // was of the group that it would have come back into
 	r.log = startAt(state.op, state.chain)
-	r.applied, r.commit, r.sessions = state.op, state.op, newSessions()
+	r.applied, r.commit, r.sessions, r.unsaved = state.op, state.op, newSessions(), state.unsaved
 	out.event(Event{Kind: EventFormed, Op: state.op, Peer: operator})
 	if state.op > 0 {
 		r.takeCheckpoint(out)

@@ -23,6 +23,8 @@ type Checkpoint struct {
 	Epoch   wire.EpochNumber
 	Members []wire.Member
 
+	// unsaved is 0, unless it is the checkpoint of a replica that has installed a state with its tail.
+	unsaved  unsaved
 	sessions frozen
 	state    io.WriterTo
 }
@@ -30,7 +32,7 @@ type Checkpoint struct {
 // CheckpointBytes returns how much of the log is executed from one checkpoint to the next.
 func (r *Replica) CheckpointBytes() int { return r.cfg.LogBytes / 4 }
 
-// unsaved are the bytes of the log that were executed since a checkpoint.
+// unsaved are the bytes of the log that were executed since the last op at which all replicas take a checkpoint.
 type unsaved int
 
 // count counts an op that was executed, and tells whether it is time for a checkpoint. Then it begins anew.
@@ -72,7 +74,7 @@ func (r *Replica) letGo() {
 func (r *Replica) takeCheckpoint(out *Effects) {
 	r.checkpoint = &Checkpoint{
 		Op: r.applied, Chain: r.log.chain(r.applied),
-		Epoch: r.epoch, Members: r.members,
+		Epoch: r.epoch, Members: r.members, unsaved: r.unsaved,
 		state: r.machine.Snapshot(), sessions: r.sessions.freeze(),
 	}
 	out.event(Event{Kind: EventCheckpoint, View: r.view, Op: r.applied, Peer: r.cfg.Self})
@@ -113,7 +115,7 @@ func (r *Replica) forget() {
 
 // The written form of a checkpoint is a sequence of records: a header, the sessions in the order of
 // their client-ids, and what the machine writes. Numbers are of variable length.
-const checkpointVersion = 1
+const checkpointVersion = 2
 
 // WriteTo writes the checkpoint, one record with each call of Write: equal checkpoints are written
 // by equal calls on every replica.
@@ -128,6 +130,7 @@ func (c *Checkpoint) WriteTo(w io.Writer) (n int64, err error) {
 	}
 	record = binary.AppendUvarint(record, uint64(c.Op))
 	record = binary.LittleEndian.AppendUint64(record, uint64(c.Chain))
+	record = binary.AppendUvarint(record, uint64(c.unsaved))
 	record = binary.AppendUvarint(record, uint64(c.sessions.count))
 	write()
 	for _, s := range c.sessions.byClient() {

@@ -137,7 +137,8 @@ func FuzzReadCheckpoint(f *testing.F) {
 		f.Add([]byte(whole[:n]))
 	}
 	f.Add([]byte(whole))
-	f.Add([]byte{checkpointVersion, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f})
+	f.Add([]byte{checkpointVersion, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f})
+	f.Add([]byte{checkpointVersion, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		state, err := ReadCheckpoint(bytes.NewReader(b), new(tape))
 		if (state == nil) != (err != nil) {
@@ -161,7 +162,7 @@ func TestReadCheckpointNamesWhatIsWrong(t *testing.T) {
 			t.Errorf("the first %d bytes were taken for all %d", n, head)
 		}
 	}
-	if _, err := ReadCheckpoint(strings.NewReader("\x09"+all[1:]), new(tape)); !errors.Is(err, errState) || !strings.Contains(err.Error(), "version 9, want 1") {
+	if _, err := ReadCheckpoint(strings.NewReader("\x09"+all[1:]), new(tape)); !errors.Is(err, errState) || !strings.Contains(err.Error(), "version 9, want 2") {
 		t.Error(err)
 	}
 	if _, err := ReadCheckpoint(strings.NewReader(all), broken{new(constant)}); !errors.Is(err, errBroken) || !strings.HasPrefix(err.Error(), "restoring the state machine: ") {
@@ -366,5 +367,5 @@ func ExampleCheckpoint_WriteTo() {
 	var r records
 	n, err := c.WriteTo(&r)
 	fmt.Printf("%d %v %q", n, err, []string(r))
-	// Output: 14 <nil> ["\x01\x05\b\a\x06\x05\x04\x03\x02\x01\x00" "op\n"]
+	// Output: 15 <nil> ["\x02\x05\b\a\x06\x05\x04\x03\x02\x01\x00\x00" "op\n"]
 }

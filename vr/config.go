@@ -29,9 +29,10 @@ type Config struct {
 // same order give the same results on every replica.
 type StateMachine interface {
 	// Apply executes the command of an op and returns its result, at most wire.CommandMax
-	// bytes. op grows with every call. The machine may keep neither slice's memory: command is
-	// the log's, and the result is copied before the next call. Apply must return quickly, in
-	// far less than a heartbeat interval: until it does, the replica does nothing else.
+	// bytes. op grows with every call. The machine may keep neither slice's memory: what command is in
+	// may be used again, and the result is copied before the next call. Apply must return quickly, in
+	// far less than a heartbeat interval: until it does, the replica does nothing else. After Restore the
+	// goroutine of that calls it, too, for ops that followed the state; it is never called by two at once.
 	Apply(op uint64, command []byte) (result []byte)
 	// Snapshot returns the state as of the last Apply, and that for good, in far less than a
 	// heartbeat interval: it copies nothing that is large, but has what changes later copied before

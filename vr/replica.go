@@ -29,7 +29,7 @@ type Replica struct {
 	commit     wire.OpNumber         // Invariant: applied <= commit <= log.head.
 	applied    wire.OpNumber         // last op executed
 	sessions   sessions              // as of applied
-	unsaved    unsaved               // since the checkpoint
+	unsaved    unsaved               // as of applied
 	checkpoint *Checkpoint           // the newest; nil before the first. Invariant: log.base <= its op.
 	peers      [wire.MembersMax]peer // by position in cfg.Replicas
 	timers     timers

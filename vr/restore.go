@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"time"
 
@@ -19,8 +20,10 @@ import (
 // business. The replica says that it needs one (NeedState), and whoever runs it
 //
 //	brings a Checkpoint's bytes here from one of the donors
+//	Expect            and says of which op, and then what of its tail it keeps; see tail.go
 //	BeginRestore      from here on the replica executes nothing
 //	ReadCheckpoint    anywhere, for as long as it takes; if it fails, all again
+//	Play              likewise, for each part of the tail
 //	Install           the state takes the place of the log up to it
 //
 // Meanwhile the replica does what it can do without. From BeginRestore to Install it has no state, so that
@@ -165,14 +168,13 @@ func (r *Replica) adopt(now time.Duration, out *Effects) {
 		return
 	}
 	r.restored, r.restoring, r.lacks = nil, false, 0
-	r.applied, r.sessions = state.op, state.sessions
+	r.applied, r.sessions, r.unsaved = state.op, state.sessions, state.unsaved
 	if !r.log.holds(state.op, state.chain) {
 		r.log = startAt(state.op, state.chain)
 		r.commit = state.op
 	}
 	out.event(Event{Kind: EventStateInstalled, View: r.view, Op: state.op, Peer: r.cfg.Self})
 	r.takeCheckpoint(out)
-	r.unsaved = state.unsaved // so that it takes the next one when all others do
 	r.advanceCommit(state.op, out)
 	r.backup.early.wake(r.primaryOf(r.view))
 	switch {
@@ -199,7 +201,7 @@ type Restored struct {
 	op       wire.OpNumber
 	chain    wire.Chain
 	sessions sessions
-	unsaved  unsaved // since the last op at which all replicas have taken a checkpoint
+	unsaved  unsaved // since the last op at which all replicas take a checkpoint: so the next one is that of all, too
 	scratch  []byte
 }
 
@@ -235,7 +237,7 @@ func (s *Restored) read(b *bufio.Reader) error {
 	if version != checkpointVersion {
 		return fmt.Errorf("%w: version %d, want %d", errState, version, checkpointVersion)
 	}
-	var op, count uint64
+	var op, since, count uint64
 	var chain [8]byte
 	if op, err = binary.ReadUvarint(b); err != nil {
 		return err
@@ -243,12 +245,16 @@ func (s *Restored) read(b *bufio.Reader) error {
 	if _, err = io.ReadFull(b, chain[:]); err != nil {
 		return err
 	}
+	if since, err = binary.ReadUvarint(b); err != nil {
+		return err
+	}
 	if count, err = binary.ReadUvarint(b); err != nil {
 		return err
 	}
-	if op == 0 || count > sessionsMax {
-		return fmt.Errorf("%w: op %d, %d sessions", errState, op, count)
+	if op == 0 || count > sessionsMax || since > math.MaxInt32 {
+		return fmt.Errorf("%w: op %d, %d bytes since the last checkpoint of all, %d sessions", errState, op, since, count)
 	}
+	s.unsaved = unsaved(since)
 	s.op, s.chain = wire.OpNumber(op), wire.Chain(binary.LittleEndian.Uint64(chain[:]))
 	var read []*session
 	for range count {

@@ -17,7 +17,7 @@ import (
 //
 // where op is that of the state, or of the last op of the tail, and gives those of the answer that are committed to whoever
 // brings the state (Effects.Tail), who keeps them and says so (Expect). When the state is read, they are executed on it
-// (Play): then it is that of the last of them. All others are asked for no ops,
+// (Play): then it is that of the last of them. This is not done by the replica, and may take long. All others are asked for no ops,
 //
 //	GetLog{Has: op, From: op + 1, To: op}
 //
@@ -34,12 +34,14 @@ const (
 	tailPatience = pinTime / 2
 	// tailLogs are the Logs that are asked for at once, of somebody who has enough to do.
 	tailLogs = 4
+	// playOnce ops are executed on a state before others have a turn.
+	playOnce = 16
 )
 
 // An expected is the state that a replica waits for, or reads, with its tail.
 type expected struct {
 	op    wire.OpNumber // up to it whoever brings the state has all, or will have; 0: it is not known
-	given wire.OpNumber // the last op that he was given
+	given wire.OpNumber // the last op that he was given since more was asked for
 	// begins is the op after which the log of the primary begins, if that is after op, else 0.
 	begins wire.OpNumber
 	donor  wire.Peer     // who is asked for what follows
@@ -60,9 +62,9 @@ func (r *Replica) Expect(now time.Duration, op wire.OpNumber) {
 	e := &r.expected
 	switch {
 	case op == e.op:
-	case op != 0 && op == e.given:
+	case e.op < op && op <= e.given:
 		e.op = op
-		if e.more {
+		if e.more && op == e.given {
 			r.timers[timerTail] = now
 		}
 	default:
@@ -82,7 +84,7 @@ func (r *Replica) onTailTimer(now time.Duration, out *Effects) {
 	switch {
 	case e.asking:
 		pause = e.wait
-	case e.given > e.op: // it was not kept, and will be given again when there may be room
+	case e.op < e.given: // not all of it was kept; the rest is given again when there may be room
 		pause = pinInterval
 	}
 	asks := now-e.since >= pause
@@ -101,7 +103,8 @@ func (r *Replica) onTailTimer(now time.Duration, out *Effects) {
 		case id != e.donor && tells:
 			out.send(r.header(), id, pin)
 		case id == e.donor && asks:
-			e.asking, e.more, e.since, e.wait = true, false, now, max(e.wait, pinInterval)
+			e.asking, e.more, e.given = true, false, e.op
+			e.since, e.wait = now, max(e.wait, pinInterval)
 			out.send(r.header(), id, &wire.GetLog{
 				LastNormal: r.lastNormal, Has: e.op, From: e.op + 1, To: ^wire.OpNumber(0), Logs: tailLogs,
 			})
@@ -122,28 +125,27 @@ func (r *Replica) nextDonor(last wire.Peer) wire.Peer {
 // and for ever, so anybody may give them.
 func (r *Replica) takeTail(now time.Duration, from wire.Peer, m *wire.Log, out *Effects) bool {
 	e := &r.expected
-	if e.op == 0 {
+	switch last := m.First - 1 + wire.OpNumber(m.Entries.Len()); {
+	case e.op == 0 || r.lacks == 0:
 		return false
-	}
-	if m.Entries.Len() == 0 {
+	case m.Entries.Len() == 0:
 		return r.learnBegin(from, m)
+	case from == e.donor && m.First <= max(e.op, e.given)+1:
+		e.asking = last < min(m.Last, m.Commit)
+		e.more = !e.asking && last < m.Commit
+		e.wait = min(max(2*(now-e.since), pinInterval), tailPatience)
+		e.since = now
 	}
-	if m.First == 0 || m.First != e.op+1 || m.Commit < m.First {
+	if m.First == 0 || m.First != max(e.op, e.given)+1 || m.Commit < m.First {
 		return false
 	}
-	if n := m.Commit - e.op; wire.OpNumber(m.Entries.Len()) > n {
+	if n := m.Commit + 1 - m.First; wire.OpNumber(m.Entries.Len()) > n {
 		committed := *m
 		committed.Entries = m.Entries.First(int(n))
 		m = &committed
 	}
 	out.Tail = m
-	e.given = e.op + wire.OpNumber(m.Entries.Len())
-	if from == e.donor {
-		e.asking = e.given < min(m.Last, m.Commit)
-		e.more = !e.asking && e.given < m.Commit
-		e.wait = min(max(2*(now-e.since), pinInterval), tailPatience)
-		e.since = now
-	}
+	e.given = m.First - 1 + wire.OpNumber(m.Entries.Len())
 	return true
 }
 
@@ -175,8 +177,9 @@ func (r *Replica) learnBegin(from wire.Peer, m *wire.Log) bool {
 var errTail = errors.New("what was kept does not follow the state")
 
 // Play executes those ops of a Log on the state and its machine that follow it. All of them must be committed. bytes is
-// how much of the log is executed from one checkpoint to the next. After an error neither is of use.
-func (s *Restored) Play(m *wire.Log, machine StateMachine, bytes int) error {
+// how much of the log is executed from one checkpoint to the next. It steps back for others from time to time. After an
+// error neither is of use.
+func (s *Restored) Play(m *wire.Log, machine StateMachine, bytes int, stepBack func()) error {
 	if m.First > s.op+1 {
 		return fmt.Errorf("%w: op %d behind op %d", errTail, m.First, s.op)
 	}
@@ -191,7 +194,9 @@ func (s *Restored) Play(m *wire.Log, machine StateMachine, bytes int) error {
 		}
 		s.sessions.executeOn(machine, op, &e)
 		s.unsaved.count(&e, bytes)
-		s.op, s.chain = op, chain
+		if s.op, s.chain = op, chain; op%playOnce == 0 {
+			stepBack()
+		}
 	}
 	return nil
 }

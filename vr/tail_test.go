@@ -59,7 +59,7 @@ func (k *keeper) play(state []byte) (*Restored, error) {
 		if err != nil {
 			k.t.Fatal(err)
 		}
-		if err := restored.Play(m.(*wire.Log), k.machines[3], k.replicas[3].CheckpointBytes()); err != nil {
+		if err := restored.Play(m.(*wire.Log), k.machines[3], k.replicas[3].CheckpointBytes(), func() {}); err != nil {
 			return nil, err
 		}
 	}
@@ -127,6 +127,7 @@ func TestTailIsCommitted(t *testing.T) {
 	tell := func(want int) {
 		t.Helper()
 		var out Effects
+		k.replicas[3].expected.given = k.head // nothing was given yet
 		k.replicas[3].Step(k.now, &h, m, &out)
 		got := 0
 		if out.Tail != nil {
@@ -220,5 +221,149 @@ func TestTailIsNotKept(t *testing.T) {
 	}
 	if r.expected.op != k.op {
 		t.Errorf("expects op %d, nothing is kept behind op %d", r.expected.op, k.op)
+	}
+}
+
+// Who is brought the state of a replica that has had one with its tail takes its next checkpoints when all others do.
+func TestStateOfAReplicaThatHadATail(t *testing.T) {
+	k := newKeeper(t, 64<<10)
+	r, a, b := k.replicas[3], k.replicas[1], k.replicas[2]
+	state := bytesOf(t, b.Checkpoint())
+	k.load(1500)
+	for b.unsaved == 0 || k.head <= b.checkpoint.Op+3 {
+		k.load(3)
+	}
+	if !r.BeginRestore(k.head) {
+		t.Fatal("the state is not wanted")
+	}
+	restored, err := k.play(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out Effects
+	r.Install(k.now, restored, &out)
+	k.take(&out)
+	k.run(2 * time.Second)
+	if c := r.Checkpoint(); c.Op == b.Checkpoint().Op || c.unsaved == 0 {
+		t.Fatalf("it has a checkpoint of op %d as all others", c.Op)
+	}
+	k.keep = nil
+	k.start(2)
+	b = k.replicas[2]
+	for i := 0; b.lacks == 0; i++ {
+		if i == 100 {
+			t.Fatal("replica 2 lacks nothing")
+		}
+		k.run(10 * time.Millisecond)
+	}
+	if !k.carry(3, 2) {
+		t.Fatal("replica 2 does not want the state")
+	}
+	for range 20 {
+		k.load(90)
+		k.run(100 * time.Millisecond)
+	}
+	for _, c := range []*Checkpoint{a.Checkpoint(), r.Checkpoint()} {
+		if got := b.Checkpoint(); got.Op != c.Op || !bytes.Equal(bytesOf(t, got), bytesOf(t, c)) {
+			t.Errorf("a checkpoint of op %d, that of another is of op %d", got.Op, c.Op)
+		}
+	}
+}
+
+// What is written as fast as it comes is asked for again as soon as it is, and of nobody else.
+func TestRateOfATail(t *testing.T) {
+	for _, disk := range []int{30_000, 300_000} { // bytes in a millisecond
+		g := smallLogs(t, 3, 64<<20)
+		g.logBytes = 64 << 20
+		for g.replicas[1].log.base == 0 {
+			g.commitLong(8)
+		}
+		g.commitLong(40)
+		g.start(3)
+		r := g.replicas[3]
+		for i := 0; r.lacks == 0; i++ {
+			if i == 100 {
+				t.Fatal("it lacks nothing")
+			}
+			g.run(10 * time.Millisecond)
+		}
+		head := g.replicas[2].log.base + 5
+		told, writing, waiting, taken := head, 0, 0, 0
+		tell := func() {
+			if waiting < 1<<20 { // as internal/stack does
+				told = head
+			}
+			r.Expect(g.now, told)
+		}
+		g.keep = func(_ wire.Peer, m *wire.Log) {
+			if m.First != head+1 {
+				return
+			}
+			waiting += m.Entries.Size()
+			taken += m.Entries.Size()
+			head += wire.OpNumber(m.Entries.Len())
+			tell()
+			if r.expected.donor != 2 {
+				t.Errorf("asks replica %v", r.expected.donor)
+			}
+		}
+		tell()
+		began := g.now
+		for head < g.replicas[2].commit && g.now < began+20*time.Second {
+			g.run(time.Millisecond)
+			if writing = max(0, writing-disk); writing == 0 {
+				writing, waiting = waiting, 0
+			}
+			tell()
+		}
+		if took, most := g.now-began, time.Duration(2*taken/disk)*time.Millisecond+200*time.Millisecond; took > most {
+			t.Errorf("%d MiB took %v, want at most %v", taken>>20, took, most)
+		}
+	}
+}
+
+// A donor that has nothing committed to give, or only what came from another one, has answered.
+func TestDonorHasAnswered(t *testing.T) {
+	ask := func() *keeper {
+		k := newKeeper(t, 64<<10)
+		k.load(300)
+		r := k.replicas[3]
+		for r.expected.asking || k.head < k.replicas[2].commit {
+			k.run(time.Millisecond)
+		}
+		for !r.expected.asking { // nobody hears it
+			var out Effects
+			k.now += time.Millisecond
+			r.Tick(k.now, &out)
+		}
+		return k
+	}
+	log := func(k *keeper, commit wire.OpNumber) *wire.Log {
+		m := &wire.Log{First: k.head + 1, PrevChain: 1, Commit: commit, Last: k.head + 1}
+		m.Entries = m.Entries.Append(&wire.Entry{Kind: wire.EntryCommand, Body: []byte{1}})
+		return m
+	}
+
+	k := ask()
+	r := k.replicas[3]
+	k.tell(3, k.from(r.expected.donor), log(k, k.head))
+	if r.expected.asking {
+		t.Errorf("its ops are not committed, and it is waited for: %+v", r.expected)
+	}
+
+	k = ask()
+	r = k.replicas[3]
+	first := r.expected.donor
+	for r.expected.donor == first || !r.expected.asking {
+		var out Effects
+		k.now += time.Millisecond
+		r.Tick(k.now, &out)
+	}
+	m := log(k, k.head+1)
+	k.tell(3, k.from(first), m)
+	r.Expect(k.now, k.head+1)
+	k.tell(3, k.from(r.expected.donor), m)
+	if r.expected.asking {
+		t.Errorf("its ops came from another one, and it is waited for: %+v", r.expected)
 	}
 }

@@ -62,7 +62,7 @@ func newReplicaHost(w *World, cfg stack.Config) *hostProcess {
 	cfg.Spools = stack.Spools{
 		Source: func() (stack.Spool, error) { return w.openSpool(), nil },
 		Target: func(wire.ClusterID) (stack.Spool, error) { return w.openSpool(), nil },
-		Tail:   func() (stack.Spool, error) { return w.openSpool(), nil },
+		Tail:   func() (stack.Spool, error) { return w.openTail(), nil },
 	}
 	p := newHost(cfg)
 	if w.states.pieces > 0 {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"errors"
 	"time"
 
 	"vrnode/internal/stack"
@@ -26,14 +27,39 @@ func (w *World) jobTakes(j stack.Job) time.Duration {
 	return travel[w.choose.Choose(len(travel), "job")]
 }
 
-// rottenOneIn: one in so many spools gives back something else than what was written to it.
-const rottenOneIn = 4
+// rottenOneIn: one in so many spools gives back something else than what was written to it. One in so many for a tail takes
+// no more than fullAt bytes.
+const (
+	rottenOneIn = 4
+	fullAt      = 4 << 10
+)
 
 func (w *World) openSpool() stack.Spool {
 	if w.rots && w.choose.Choose(rottenOneIn, "rotten spool") == rottenOneIn-1 {
 		return &rottenSpool{world: w}
 	}
 	return new(statexfer.Memory)
+}
+
+func (w *World) openTail() stack.Spool {
+	if w.rots && w.choose.Choose(rottenOneIn, "full spool") == rottenOneIn-1 {
+		return &fullSpool{world: w}
+	}
+	return w.openSpool()
+}
+
+type fullSpool struct {
+	statexfer.Memory
+	world *World
+}
+
+var errFull = errors.New("no space left")
+
+func (s *fullSpool) WriteAt(b []byte, at int64) (int, error) {
+	if s.world.rots && at+int64(len(b)) > fullAt {
+		return 0, errFull
+	}
+	return s.Memory.WriteAt(b, at)
 }
 
 type rottenSpool struct {

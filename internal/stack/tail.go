@@ -18,10 +18,14 @@ import (
 // when the last of them is executed the replica has the state.
 
 const (
-	// tailWaits bounds the bytes that wait to be written. At the bound no op is taken: it comes once more.
-	tailWaits = 1 << 20
+	// tailWaits are the bytes that may wait to be written before more ops are asked for. What was asked for is taken
+	// nevertheless, up to tailWaitsMost. At that bound no op is: it comes once more.
+	tailWaits     = 1 << 20
+	tailWaitsMost = 4 << 20
 	// tailMax bounds the file. At the bound no op is taken.
 	tailMax = statexfer.StateMax
+	// tailPause is for how long there is no tail after the file could not be written.
+	tailPause = 5 * time.Second
 	// Few ops are so little of what is executed from one checkpoint to the next.
 	tailFew = 1. / 8
 )
@@ -33,6 +37,7 @@ type tail struct {
 
 	base    wire.OpNumber // the ops after it are there
 	head    mark          // up to here
+	told    wire.OpNumber // what comes after it may be asked for; at most head
 	full    bool          // none is taken any more
 	waiting []byte        // what is not written yet, nor being written
 	spare   []byte        // room for that
@@ -57,12 +62,12 @@ type mark struct {
 // newTail returns a tail that begins with the ops of a Log.
 func newTail(open func() (Spool, error), m *wire.Log) *tail {
 	begin := mark{op: m.First - 1, chain: m.PrevChain}
-	return &tail{open: open, base: begin.op, head: begin, written: begin, played: begin}
+	return &tail{open: open, base: begin.op, head: begin, told: begin.op, written: begin, played: begin}
 }
 
 // take adds the ops of a Log, if they follow, and tells whether it did.
 func (t *tail) take(h *wire.Header, m *wire.Log) bool {
-	if t.full || m.First != t.head.op+1 || m.PrevChain != t.head.chain || len(t.waiting) >= tailWaits || t.head.bytes >= tailMax {
+	if t.full || m.First != t.head.op+1 || m.PrevChain != t.head.chain || len(t.waiting) >= tailWaitsMost || t.head.bytes >= tailMax {
 		return false
 	}
 	at := len(t.waiting)
@@ -84,27 +89,35 @@ const lengthSize = 4
 func (h *Host) keepTail(now time.Duration, header *wire.Header, m *wire.Log, out *Effects) {
 	s := &h.states
 	if s.tail == nil {
+		if now < s.noTail {
+			return
+		}
 		s.tail = newTail(s.openTail, m)
 	}
 	if s.tail.take(header, m) {
-		h.writeTail(&out.states)
-		h.replica.Expect(now, s.tail.head.op)
+		s.writeTail(&out.states)
+		h.replica.Expect(now, s.expected())
 	}
 }
 
-// expected returns of which op the state will be that is brought, with its tail: as that was begun for another one, it
-// may not be of use for this.
-func (h *Host) expected(out *Effects) wire.OpNumber {
-	s := &h.states
-	op := s.target.Expected()
-	switch t := s.tail; {
-	case t == nil:
-		return op
-	case op != 0 && (op < t.base || t.head.op < op):
-		s.dropTail(&out.states)
-		return op
+// expected returns of which op the state will be that is brought, with as much of its tail as there is.
+func (s *transfer) expected() wire.OpNumber {
+	t := s.tail
+	if t == nil {
+		return s.target.Expected()
 	}
-	return s.tail.head.op
+	if len(t.waiting) < tailWaits {
+		t.told = t.head.op
+	}
+	return t.told
+}
+
+// checkTail drops a tail that is of no use for the state that is brought, because it was begun for another one.
+func (s *transfer) checkTail(out *statexfer.Effects) {
+	op := s.target.Expected()
+	if t := s.tail; t != nil && op != 0 && (op < t.base || t.told < op) {
+		s.dropTail(out)
+	}
 }
 
 // dropTail forgets the tail. Its file is closed when no job uses it any more.
@@ -122,31 +135,24 @@ func (t *tail) close(out *statexfer.Effects) {
 	}
 }
 
-// failTail forgets a tail that can not be read or written.
-func (h *Host) failTail(t *tail, err error, out *statexfer.Effects) {
-	out.Events = append(out.Events, statexfer.Event{Kind: statexfer.EventFailed, Op: t.head.op, Err: err})
-	if h.states.tail == t {
-		h.states.dropTail(out)
-	}
-}
-
 // ---- writing
 
 // A tailJob writes what has come to the end of the file.
 type tailJob struct {
-	host *Host
-	tail *tail
-	b    []byte
-	to   mark
-	err  error
+	states *transfer
+	tail   *tail
+	b      []byte
+	to     mark
+	err    error
 }
 
-func (h *Host) writeTail(out *statexfer.Effects) {
-	t := h.states.tail
+// writeTail has written what waits for that, as soon as what came before it is.
+func (s *transfer) writeTail(out *statexfer.Effects) {
+	t := s.tail
 	if t == nil || t.writing || len(t.waiting) == 0 {
 		return
 	}
-	j := &tailJob{host: h, tail: t, b: t.waiting, to: t.head}
+	j := &tailJob{states: s, tail: t, b: t.waiting, to: t.head}
 	t.waiting, t.spare = t.spare[:0], nil
 	t.writing = true
 	t.jobs++
@@ -170,14 +176,16 @@ func (j *tailJob) Run(func()) {
 // leftOfSlot returns how much may be read or written at once at a place of a spool.
 func leftOfSlot(at int64) int { return int(wire.ChunkMax - at%wire.ChunkMax) }
 
-func (j *tailJob) Done(_ time.Duration, out *statexfer.Effects) {
+func (j *tailJob) Done(now time.Duration, out *statexfer.Effects) {
 	t := j.tail
 	t.jobs--
 	t.writing, t.spare, t.written = false, j.b[:0], j.to
-	if j.err != nil {
-		j.host.failTail(t, j.err, out)
+	if j.err != nil && !t.dropped {
+		out.Events = append(out.Events, statexfer.Event{Kind: statexfer.EventFailed, Op: t.head.op, Err: j.err})
+		j.states.dropTail(out)
+		j.states.noTail = now + tailPause
 	}
-	j.host.writeTail(out)
+	j.states.writeTail(out)
 	t.close(out)
 }
 
@@ -185,28 +193,22 @@ func (*tailJob) IsLong() bool { return false }
 
 // ---- executing
 
-// playOn has the tail executed on the state that was read, as far as it is written. If few ops have come since it did so
-// last, or not much fewer than then, no more are taken; the replica is given the state when all are executed.
+// playOn has the tail executed on the state that was read, as far as it is written, and gives the state to the replica when
+// all of it is.
 func (h *Host) playOn(now time.Duration, out *Effects) {
 	s := &h.states
-	if s.restored == nil || s.playing {
+	if s.restored == nil {
 		return
 	}
-	if t := s.tail; t != nil {
-		left := t.written.bytes - t.played.bytes
-		t.full = t.full || float64(left) <= tailFew*float64(h.replica.CheckpointBytes()) || t.left > 0 && left > t.left/2
-		if t.full && t.writing {
-			return
-		}
-		if left > 0 {
-			t.left, s.playing = left, true
-			t.jobs++
-			out.states.Events = append(out.states.Events, statexfer.Event{Kind: statexfer.EventTail, Op: t.written.op, Total: uint64(left)})
-			out.states.Jobs = append(out.states.Jobs, &playJob{
-				host: h, tail: t, state: s.restored, from: t.played, to: t.written, bytes: h.replica.CheckpointBytes(),
-			})
-			return
-		}
+	part, done := s.nextPart(h.replica.CheckpointBytes(), &out.states)
+	if part != nil {
+		out.states.Events = append(out.states.Events, statexfer.Event{
+			Kind: statexfer.EventTail, Op: part.to.op, Total: uint64(part.to.bytes - part.from.bytes),
+		})
+		out.states.Jobs = append(out.states.Jobs, part)
+	}
+	if !done {
+		return
 	}
 	state := s.restored
 	s.restored = nil
@@ -216,30 +218,64 @@ func (h *Host) playOn(now time.Duration, out *Effects) {
 	h.send(now, out)
 }
 
+// nextPart returns the part of the tail that is to be executed next on the state, nil if there is none yet. When nothing is
+// left, and nothing will come, it is done.
+func (s *transfer) nextPart(every int, out *statexfer.Effects) (part *playJob, done bool) {
+	t := s.tail
+	switch {
+	case s.playing:
+		return nil, false
+	case t == nil:
+		return nil, true
+	case t.written.op < s.restored.Op(): // it was begun for an earlier state, or anew
+		if !t.writing {
+			s.dropTail(out)
+		}
+		return nil, !t.writing
+	}
+	t.full = t.full || t.isShort(int64(every))
+	if t.full && t.writing {
+		return nil, false
+	}
+	if t.written == t.played {
+		return nil, true
+	}
+	t.left, s.playing = t.written.bytes-t.played.bytes, true
+	t.jobs++
+	return &playJob{states: s, tail: t, state: s.restored, from: t.played, to: t.written, every: every}, false
+}
+
+// isShort tells whether few ops are left to be executed; or, if there will not soon be fewer, so many that the logs of the
+// others hold what is committed meanwhile: half of what these can hold, which is executed in the time of two checkpoints.
+func (t *tail) isShort(every int64) bool {
+	left := t.written.bytes - t.played.bytes
+	return float64(left) <= tailFew*float64(every) || t.left > 0 && left > t.left/2 && left <= 2*every
+}
+
 // A playJob executes a part of the tail on a state.
 type playJob struct {
-	host     *Host
+	states   *transfer
 	tail     *tail
 	state    *vr.Restored
 	from, to mark
-	bytes    int // of the log, from one checkpoint to the next
+	every    int // bytes of the log there is a checkpoint
 	err      error
 }
 
-var errTail = errors.New("the file with the operations that follow the state does not hold what was written to it")
+var errTailFile = errors.New("the file with the operations that follow the state does not hold what was written to it")
 
 func (j *playJob) Run(stepBack func()) {
 	var decoder wire.Decoder
 	var length [lengthSize]byte
 	var b []byte
-	for at := j.from.bytes; at < j.to.bytes && j.err == nil; stepBack() {
+	for at := j.from.bytes; at < j.to.bytes && j.err == nil; {
 		if j.err = readTail(j.tail.spool, length[:], at); j.err != nil {
 			return
 		}
 		n := int64(binary.LittleEndian.Uint32(length[:]))
 		at += lengthSize
-		if n > j.to.bytes-at {
-			j.err = errTail
+		if n > min(j.to.bytes-at, wire.MessageMax) {
+			j.err = errTailFile
 			return
 		}
 		if int64(cap(b)) < n {
@@ -252,13 +288,13 @@ func (j *playJob) Run(stepBack func()) {
 		_, m, err := decoder.Decode(b[:n])
 		log, is := m.(*wire.Log)
 		if err != nil || !is {
-			j.err = errTail
+			j.err = errTailFile
 			return
 		}
-		j.err = j.state.Play(log, j.host.states.machine, j.bytes)
+		j.err = j.state.Play(log, j.states.machine, j.every, stepBack)
 	}
 	if j.err == nil && !j.state.IsOf(j.to.op, j.to.chain) {
-		j.err = errTail
+		j.err = errTailFile
 	}
 }
 
@@ -267,7 +303,7 @@ func readTail(s Spool, b []byte, at int64) error {
 		n, err := s.ReadAt(b[:min(len(b), leftOfSlot(at))], at)
 		if n == 0 && err != nil {
 			if err == io.EOF {
-				err = errTail
+				err = errTailFile
 			}
 			return err
 		}
@@ -277,15 +313,17 @@ func readTail(s Spool, b []byte, at int64) error {
 }
 
 func (j *playJob) Done(now time.Duration, out *statexfer.Effects) {
-	s, t := &j.host.states, j.tail
+	s, t := j.states, j.tail
 	assert.That(s.playing, "one part of a tail is executed at a time")
 	s.playing = false
 	t.jobs--
 	t.played = j.to
 	if j.err != nil {
-		j.host.failTail(t, j.err, out)
 		s.restored = nil
 		s.target.Restored(now, j.err, out)
+		if !t.dropped {
+			s.dropTail(out)
+		}
 	}
 	t.close(out)
 }

@@ -3,8 +3,10 @@ package stack
 import (
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"vrnode/internal/tally"
 	"vrnode/statexfer"
@@ -12,17 +14,16 @@ import (
 	"vrnode/wire"
 )
 
-// A tailed is a host that keeps the tail of the state after op 5, without a replica.
+// A tailed is the part of a host that moves states, and keeps the tail of that after op 5.
 type tailed struct {
-	*Host
+	transfer
 	out    statexfer.Effects
 	header wire.Header
 }
 
 func newTailed(open func() (Spool, error)) *tailed {
-	x := &tailed{Host: &Host{self: 1}}
-	x.states = x.newTransfer(new(tally.Machine), Spools{Tail: open})
-	x.states.tail = newTail(open, &wire.Log{First: 6})
+	x := &tailed{transfer: (&Host{self: 1}).newTransfer(new(tally.Machine), Spools{Tail: open})}
+	x.tail = newTail(open, &wire.Log{First: 6})
 	return x
 }
 
@@ -30,7 +31,7 @@ func inMemory() (Spool, error) { return new(statexfer.Memory), nil }
 
 // log returns so many ops that follow the tail, each with about so many bytes.
 func (x *tailed) log(n, bytes int) *wire.Log {
-	t := x.states.tail
+	t := x.tail
 	m := &wire.Log{First: t.head.op + 1, PrevChain: t.head.chain}
 	for range n {
 		e := wire.Entry{Kind: wire.EntryCommand, Client: 1 << 63, Body: []byte("add " + strings.Repeat("0", bytes) + "1")}
@@ -53,7 +54,7 @@ func (x *tailed) jobs() {
 // keep adds a Log to the tail, and has it written.
 func (x *tailed) keep(t *testing.T, m *wire.Log) {
 	t.Helper()
-	if !x.states.tail.take(&x.header, m) {
+	if !x.tail.take(&x.header, m) {
 		t.Fatal("it takes no more")
 	}
 	x.writeTail(&x.out)
@@ -62,11 +63,11 @@ func (x *tailed) keep(t *testing.T, m *wire.Log) {
 
 // play executes what is written on the state after op 5.
 func (x *tailed) play(t *testing.T) (*vr.Restored, error) {
-	state, err := vr.ReadCheckpoint(strings.NewReader(stateAfter5(t)), x.states.machine)
+	state, err := vr.ReadCheckpoint(strings.NewReader(stateAfter5(t)), x.machine)
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := &playJob{host: x.Host, tail: x.states.tail, state: state, to: x.states.tail.written, bytes: 1 << 20}
+	j := &playJob{states: &x.transfer, tail: x.tail, state: state, to: x.tail.written, every: 1 << 20}
 	j.Run(func() {})
 	return state, j.err
 }
@@ -77,15 +78,15 @@ func TestTailIsExecuted(t *testing.T) {
 	for i := range 40 {
 		x.keep(t, x.log(1+i%5, 100+7000*(i%8)))
 	}
-	if n := x.states.tail.written.bytes; n < 3*wire.ChunkMax {
+	if n := x.tail.written.bytes; n < 3*wire.ChunkMax {
 		t.Fatalf("%d bytes", n)
 	}
 	state, err := x.play(t)
-	if err != nil || !state.IsOf(x.states.tail.head.op, x.states.tail.head.chain) {
-		t.Fatalf("%v, state of op %d, the last one is %d", err, state.Op(), x.states.tail.head.op)
+	if err != nil || !state.IsOf(x.tail.head.op, x.tail.head.chain) {
+		t.Fatalf("%v, state of op %d, the last one is %d", err, state.Op(), x.tail.head.op)
 	}
-	spool := x.states.tail.spool
-	for at := int64(0); at < x.states.tail.written.bytes; at += 10_001 {
+	spool := x.tail.spool
+	for at := int64(0); at < x.tail.written.bytes; at += 10_001 {
 		var b [1]byte
 		if _, err := spool.ReadAt(b[:], at); err != nil && err != io.EOF {
 			t.Fatal(err)
@@ -98,50 +99,54 @@ func TestTailIsExecuted(t *testing.T) {
 		b[0] ^= 0x10
 		_, _ = spool.WriteAt(b[:], at)
 	}
-	x.states.tail.written.bytes += 100
-	if _, err := x.play(t); !errors.Is(err, errTail) {
+	x.tail.written.bytes += 100
+	if _, err := x.play(t); !errors.Is(err, errTailFile) {
 		t.Errorf("the file is too short: %v", err)
 	}
 }
 
-// What waits to be written, and the file, have their bounds. At these, and at the end, no op is taken; nor is one that
-// does not follow.
+// What waits to be written, and the file, have their bounds. From the first on no more is asked for, at the last, and at the
+// end, no op is taken; nor is one that does not follow.
 func TestTailIsBounded(t *testing.T) {
 	x := newTailed(inMemory)
-	kept := x.states.tail
-	took := 0
-	for kept.take(&x.header, x.log(4, 60_000)) {
+	kept := x.tail
+	for asked := x.expected(); kept.take(&x.header, x.log(4, 60_000)); {
 		x.writeTail(&x.out)
-		if took += len(kept.waiting); len(kept.waiting) > tailWaits+5*60_000 {
-			t.Fatalf("%d bytes wait", len(kept.waiting))
+		asksFor := x.expected()
+		if waits := len(kept.waiting); waits >= tailWaits && asksFor != asked || waits < tailWaits && asksFor != kept.head.op {
+			t.Fatalf("%d bytes wait, and what follows op %d is asked for, of %d", waits, asksFor, kept.head.op)
 		}
+		asked = asksFor
 	}
-	if took < tailWaits {
-		t.Errorf("refuses after %d bytes", took)
+	if waits := len(kept.waiting); waits < tailWaitsMost || waits > tailWaitsMost+5*60_000 {
+		t.Errorf("%d bytes wait", waits)
 	}
 	x.jobs()
 	if len(kept.waiting) > 0 || kept.writing || kept.jobs != 0 {
 		t.Errorf("%d bytes wait, %d jobs", len(kept.waiting), kept.jobs)
 	}
+	if x.expected() != kept.head.op {
+		t.Error("no more is asked for")
+	}
+	refuses := func(what string, m *wire.Log) {
+		t.Helper()
+		if kept.take(&x.header, m) {
+			t.Error(what)
+		}
+	}
 	m := x.log(1, 1)
 	m.First++
-	if kept.take(&x.header, m) {
-		t.Error("takes an op that does not follow")
-	}
-	m.First--
+	refuses("takes an op that does not follow", m)
+	m.First -= 2
+	refuses("takes an op again", m)
+	m.First++
 	m.PrevChain++
-	if kept.take(&x.header, m) {
-		t.Error("takes an op that follows another one")
-	}
+	refuses("takes an op that follows another one", m)
 	m.PrevChain--
-	kept.head.bytes, kept.full = tailMax, false
-	if kept.take(&x.header, m) {
-		t.Error("takes more than the file may hold")
-	}
+	kept.head.bytes = tailMax
+	refuses("takes more than the file may hold", m)
 	kept.head.bytes, kept.full = 0, true
-	if kept.take(&x.header, m) {
-		t.Error("takes an op when it is full")
-	}
+	refuses("takes an op when it is full", m)
 	kept.full = false
 	if !kept.take(&x.header, m) {
 		t.Error("takes no op")
@@ -158,7 +163,7 @@ func TestTailCanNotBeWritten(t *testing.T) {
 		s := &closing{}
 		x := newTailed(func() (Spool, error) { return open(s) })
 		x.keep(t, x.log(1, 10))
-		if x.states.tail != nil {
+		if x.tail != nil {
 			t.Errorf("it can not be %s, and stays", what)
 		}
 		if n := len(x.out.Events); n != 1 || x.out.Events[0].Kind != statexfer.EventFailed || x.out.Events[0].Err != full {
@@ -194,16 +199,187 @@ func TestTailIsClosed(t *testing.T) {
 	s := &closing{}
 	x := newTailed(func() (Spool, error) { return s, nil })
 	x.keep(t, x.log(1, 10))
-	if !x.states.tail.take(&x.header, x.log(1, 10)) {
+	if !x.tail.take(&x.header, x.log(1, 10)) {
 		t.Fatal("it takes no more")
 	}
 	x.writeTail(&x.out)
-	x.states.dropTail(&x.out)
+	x.dropTail(&x.out)
 	if len(x.out.Jobs) != 1 {
 		t.Fatalf("%d jobs", len(x.out.Jobs))
 	}
 	x.jobs()
 	if !s.closed {
 		t.Error("it is not closed")
+	}
+}
+
+// A damaged length does not take as much memory as the file is long.
+func TestTailWithADamagedLength(t *testing.T) {
+	x := newTailed(inMemory)
+	x.keep(t, x.log(1, 10))
+	_, _ = x.tail.spool.WriteAt([]byte{0, 0, 0, 0x7f}, 0)
+	x.tail.written.bytes = 3 << 30
+	if used := testing.AllocsPerRun(1, func() { _, _ = x.play(t) }); used > 1000 {
+		t.Errorf("%v allocations", used)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := x.play(t)
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 2*wire.MessageMax || !errors.Is(err, errTailFile) {
+		t.Errorf("takes %d bytes of memory, and says %v", grown, err)
+	}
+}
+
+// read makes the state after op 5 one that was read.
+func (x *tailed) read(t *testing.T) *vr.Restored {
+	state, err := vr.ReadCheckpoint(strings.NewReader(stateAfter5(t)), x.machine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.restored = state
+	return state
+}
+
+// However slowly a tail gets shorter, it is taken until the logs of the others hold what they execute while the rest of it
+// is. If it does not get shorter, that is enough.
+func TestTailThatShrinksSlowly(t *testing.T) {
+	const logBytes = 256 << 20
+	for _, shrinks := range []float64{0.1, 0.4, 0.7, 0.95} {
+		for _, least := range []int64{0, logBytes / 8} { // what comes in the time that any job takes
+			x := newTailed(inMemory)
+			x.read(t)
+			kept := x.tail
+			left := int64(10 << 30)
+			for passes := 0; ; passes++ {
+				kept.written.bytes += left
+				part, _ := x.nextPart(logBytes/4, &x.out)
+				if kept.full {
+					break
+				}
+				if part == nil || passes > 200 {
+					t.Fatalf("by %v: %d bytes are left, and not executed", shrinks, left)
+				}
+				kept.played, x.playing = part.to, false
+				left = max(int64(float64(left)*shrinks), least)
+			}
+			if left > logBytes/2 {
+				t.Errorf("by %v: no more are taken when %d MiB are left", shrinks, left>>20)
+			}
+		}
+	}
+}
+
+// Nothing is executed on a state that is ahead of what is written, and it is not given up for that.
+func TestStateIsAheadOfTheTail(t *testing.T) {
+	x := newTailed(inMemory)
+	x.tail = newTail(inMemory, &wire.Log{First: 4}) // it was begun for a state of op 3
+	kept := x.tail
+	x.keep(t, x.log(1, 100))
+	kept.take(&x.header, x.log(3, 100))
+	x.writeTail(&x.out)
+	state := x.read(t)
+	if kept.written.op != 4 || kept.head.op != 7 || !kept.writing || state.Op() != 5 {
+		t.Fatalf("%+v", kept)
+	}
+	if part, done := x.nextPart(64, &x.out); part != nil || done {
+		t.Errorf("%+v, %v: ops up to 4 are written, and the state is of op 5", part, done)
+	}
+	x.jobs()
+	if part, _ := x.nextPart(64, &x.out); part == nil || part.to.op != 7 {
+		t.Errorf("%+v, ops up to 7 are written", part)
+	}
+}
+
+// A tail that began anew, because the file could not be written, is of no use if it ends before what was executed.
+func TestTailIsBehindWhatWasExecuted(t *testing.T) {
+	s := &closing{}
+	x := newTailed(func() (Spool, error) { return s, nil })
+	first := x.log(1, 100)
+	x.keep(t, first)
+	x.keep(t, x.log(3, 100))
+	state := x.read(t)
+	part, _ := x.nextPart(64, &x.out)
+	part.Run(func() {})
+	if part.err != nil || state.Op() != 9 {
+		t.Fatal(part.err, state.Op())
+	}
+	s.err = errors.New("no space left")
+	x.keep(t, x.log(1, 100))
+	x.tail = newTail(inMemory, first)
+	x.keep(t, first)
+	if next, done := x.nextPart(64, &x.out); next != nil || done {
+		t.Errorf("%+v, %v: a part is being executed", next, done)
+	}
+	part.Done(0, &x.out)
+	if next, done := x.nextPart(64, &x.out); next != nil || !done || x.tail != nil {
+		t.Errorf("%+v, %v: the tail ends with op 6, the state is of op 9", next, done)
+	}
+	if x.jobs(); !s.closed {
+		t.Error("the file of the first one is not closed")
+	}
+}
+
+// Nobody is given a state on which a part of the tail is being executed, whatever becomes of the tail.
+func TestStateThatIsBeingExecutedOn(t *testing.T) {
+	x := newTailed(inMemory)
+	x.keep(t, x.log(3, 100))
+	x.read(t)
+	part, _ := x.nextPart(64, &x.out)
+	x.dropTail(&x.out)
+	if next, done := x.nextPart(64, &x.out); next != nil || done {
+		t.Errorf("%+v, %v", next, done)
+	}
+	part.Run(func() {})
+	part.Done(0, &x.out)
+	if next, done := x.nextPart(64, &x.out); next != nil || !done || !x.restored.IsOf(part.to.op, part.to.chain) {
+		t.Errorf("%+v, %v", next, done)
+	}
+}
+
+// The last part is executed when all of the tail is written.
+func TestLastPartOfATail(t *testing.T) {
+	x := newTailed(inMemory)
+	x.keep(t, x.log(3, 100))
+	x.tail.take(&x.header, x.log(2, 100))
+	x.writeTail(&x.out)
+	x.read(t)
+	const every = 1 << 20 // so few are short
+	if next, done := x.nextPart(every, &x.out); next != nil || done {
+		t.Errorf("%+v, %v: two ops are being written", next, done)
+	}
+	if x.tail.take(&x.header, x.log(1, 100)) {
+		t.Error("more are taken")
+	}
+	x.jobs()
+	next, done := x.nextPart(every, &x.out)
+	if next == nil || done || next.to.op != 10 {
+		t.Fatalf("%+v, %v", next, done)
+	}
+	next.Run(func() {})
+	next.Done(0, &x.out)
+	if next, done := x.nextPart(every, &x.out); next != nil || !done || x.restored.Op() != 10 {
+		t.Errorf("%+v, %v, op %d", next, done, x.restored.Op())
+	}
+}
+
+// After a failed write there is no tail for a while.
+func TestNoTailForAWhile(t *testing.T) {
+	tries := 0
+	h := New(Config{
+		Self: 1, Incarnation: 1, Replicas: []Address{{ID: 1}, {ID: 2}, {ID: 3}}, Machine: new(tally.Machine),
+		Spools: Spools{Tail: func() (Spool, error) { tries++; return nil, errors.New("no space left") }},
+	})
+	m := newTailed(nil).log(1, 10)
+	for now := time.Duration(0); now < 2*tailPause; now += time.Millisecond {
+		var out Effects
+		h.keepTail(now, &wire.Header{}, m, &out)
+		for _, j := range out.states.Jobs {
+			j.Run(func() {})
+			j.Done(now, &out.states)
+		}
+	}
+	if tries != 2 {
+		t.Errorf("tried %d times in %v", tries, 2*tailPause)
 	}
 }

@@ -49,7 +49,8 @@ type transfer struct {
 	restored *vr.Restored
 	tail     *tail
 	openTail func() (Spool, error)
-	playing  bool // a job executes some of the tail on the state
+	noTail   time.Duration // there is none before: the last one could not be written
+	playing  bool          // a job executes some of the tail on the state
 	// cluster is the group that a program outside of it fetches a state of.
 	cluster wire.ClusterID
 }
@@ -152,16 +153,17 @@ func (h *Host) serveReplica(now time.Duration, out *Effects) {
 		s.source.Offer(statexfer.Checkpoint{Op: c.Op, Chain: c.Chain, Epoch: c.Epoch, Members: c.Members, State: c})
 	}
 	h.tellNeed(now, out)
+	s.checkTail(&out.states)
 	if s.ready != nil && !h.replica.Hold(&out.protocol) {
 		h.restore(now, out)
 	}
-	h.replica.Expect(now, h.expected(out))
+	h.replica.Expect(now, s.expected())
 }
 
 // restore has a state read that has been fetched, if that is of use.
 func (h *Host) restore(now time.Duration, out *Effects) {
 	s := &h.states
-	if h.replica.BeginRestore(h.expected(out)) {
+	if h.replica.BeginRestore(s.expected()) {
 		s.source.Withdraw()
 		out.states.Jobs = append(out.states.Jobs, &restoreJob{host: h, ready: s.ready})
 		s.ready = nil

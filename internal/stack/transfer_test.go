@@ -14,7 +14,7 @@ import (
 
 // stateAfter5 is a state after op 5, without sessions, as a checkpoint writes it.
 func stateAfter5(t *testing.T) string {
-	b := bytes.NewBufferString("\x01\x05" + strings.Repeat("\x00", 8) + "\x00")
+	b := bytes.NewBufferString("\x02\x05" + strings.Repeat("\x00", 8) + "\x00\x00")
 	if _, err := new(tally.Machine).Snapshot().WriteTo(b); err != nil {
 		t.Fatal(err)
 	}
