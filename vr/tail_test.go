@@ -144,6 +144,11 @@ func TestTailIsCommitted(t *testing.T) {
 	tell(4)
 	m.First++
 	tell(0)
+	m.First -= 2
+	tell(0)
+	m.First++
+	k.replicas[3].lacks = 0
+	tell(0)
 }
 
 // A tail that is not what follows the state is told.

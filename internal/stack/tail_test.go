@@ -383,3 +383,71 @@ func TestNoTailForAWhile(t *testing.T) {
 		t.Errorf("tried %d times in %v", tries, 2*tailPause)
 	}
 }
+
+// bringTail has the ops 6 to 9 brought, which follow the state that a donor is about to give.
+func (x *staged) bringTail(t *testing.T) {
+	t.Helper()
+	x.work()
+	x.hear(stagedBackup, &wire.TransferRefused{Chunk: wire.NoChunk, Why: wire.TransferPreparing, Prepares: 5, RetryMillis: 10})
+	if ask := x.askedLog(t); ask.Has != 5 || ask.From != 6 {
+		t.Fatalf("%+v", ask)
+	}
+	m := newTailed(nil).log(4, 10)
+	x.hear(stagedBackup, m)
+	x.work()
+	if ask := x.askedLog(t); ask.Has != 9 || ask.From != 10 {
+		t.Fatalf("%+v", ask)
+	}
+}
+
+// askedLog lets some time pass, and returns what the backup is asked for.
+func (x *staged) askedLog(t *testing.T) *wire.GetLog {
+	t.Helper()
+	x.now += 200 * time.Millisecond
+	x.out.Reset()
+	x.Tick(x.now, &x.out)
+	for _, e := range x.out.Sent {
+		if ask, is := e.Message.(*wire.GetLog); is && e.To == stagedBackup.From {
+			return ask
+		}
+	}
+	t.Fatal("it asks for nothing")
+	return nil
+}
+
+// A state comes with its tail: the replica begins where that ends, if the log of the primary goes back so far.
+func TestStateComesWithItsTail(t *testing.T) {
+	for _, c := range []struct {
+		begins wire.OpNumber // what the log of the primary begins with
+		reads  bool
+	}{{10, true}, {11, false}} {
+		x := newLacking(t)
+		x.bringTail(t)
+		x.hear(stagedPrimary, &wire.Log{First: c.begins, Last: c.begins - 1, Commit: 20})
+		x.hear(stagedBackup, x.manifest)
+		if reads := x.replica.Status().Restoring; reads != c.reads {
+			t.Errorf("the log begins with op %d, read: %v", c.begins, reads)
+		}
+		x.work()
+		if s := x.replica.Status(); c.reads && (s.Restoring || s.Applied != 9) {
+			t.Errorf("%+v", s)
+		}
+		if c.reads && x.states.tail != nil {
+			t.Error("the tail stays")
+		}
+	}
+}
+
+// A tail that begins after the state is dropped, and comes anew.
+func TestTailOfALaterState(t *testing.T) {
+	x := newLacking(t)
+	x.bringTail(t)
+	x.states.tail.base = 6
+	x.moveOn()
+	if x.states.tail != nil {
+		t.Error("it stays")
+	}
+	if ask := x.askedLog(t); ask.From != 6 {
+		t.Errorf("%+v", ask)
+	}
+}

@@ -90,6 +90,27 @@ func newStaged(t *testing.T, n wire.Peer) *staged {
 	return x
 }
 
+// The group of a staged host, of which it is without memory.
+var (
+	stagedMembers = []wire.Member{{ID: 1, Incarnation: 1}, {ID: 2, Incarnation: 1}, {ID: 3, Incarnation: 1}}
+	stagedPrimary = &wire.Header{Cluster: wire.ClusterID{8}, From: 2, Incarnation: 1, View: 1}
+	stagedBackup  = &wire.Header{Cluster: wire.ClusterID{8}, From: 3, Incarnation: 1, View: 1}
+)
+
+// newLacking returns a staged host that needs a state, because the log of the others begins with op 5.
+func newLacking(t *testing.T) *staged {
+	x := newStaged(t, 3)
+	answer := wire.RecoveryResponse{ForIncarnation: 1, Op: 9, Commit: 9, Members: stagedMembers, CrashVector: stagedMembers}
+	x.hear(stagedBackup, &answer)
+	answer.IsPrimary = true
+	x.hear(stagedPrimary, &answer)
+	x.hear(stagedPrimary, &wire.Log{First: 5, Last: 4, Commit: 9})
+	if _, lacks := x.replica.NeedState(); !lacks {
+		t.Fatal("no need")
+	}
+	return x
+}
+
 // hear gives the host the messages of one datagram.
 func (x *staged) hear(from *wire.Header, messages ...wire.Message) {
 	for _, m := range messages {
@@ -146,10 +167,7 @@ func TestNeedEndsAsTheStateIsWhole(t *testing.T) {
 // A new group may be formed at any moment of the transfer of a state of the last one. Nothing of it is read any more,
 // nor does anything of it stay. Only whose machine reads it already is not formed.
 func TestFormedWhileAStateComes(t *testing.T) {
-	members := []wire.Member{{ID: 1, Incarnation: 1}, {ID: 2, Incarnation: 1}, {ID: 3, Incarnation: 1}}
-	form, operator := &wire.Form{Members: members}, &wire.Header{Cluster: wire.ClusterID{7}, From: outsider}
-	primary := &wire.Header{Cluster: wire.ClusterID{8}, From: 2, Incarnation: 1, View: 1}
-	backup := &wire.Header{Cluster: wire.ClusterID{8}, From: 3, Incarnation: 1, View: 1}
+	form, operator := &wire.Form{Members: stagedMembers}, &wire.Header{Cluster: wire.ClusterID{7}, From: outsider}
 	for _, c := range []struct {
 		when string
 		form func(*staged)
@@ -160,13 +178,17 @@ func TestFormedWhileAStateComes(t *testing.T) {
 			x.hear(operator, form)
 			x.done(jobs)
 		}, true},
+		{"a tail comes", func(x *staged) {
+			x.bringTail(t)
+			x.hear(operator, form)
+		}, true},
 		{"it waits for a manifest", func(x *staged) {
 			x.work()
 			x.hear(operator, form)
 		}, true},
 		{"all of it is here, in this very datagram", func(x *staged) {
 			x.work()
-			x.hand(x.now, backup, x.manifest, &x.out)
+			x.hand(x.now, stagedBackup, x.manifest, &x.out)
 			x.hand(x.now, operator, form, &x.out)
 			if x.out.states.Ready == nil {
 				t.Fatal("not whole")
@@ -175,7 +197,7 @@ func TestFormedWhileAStateComes(t *testing.T) {
 		}, true},
 		{"it is being read", func(x *staged) {
 			x.work()
-			x.hear(backup, x.manifest)
+			x.hear(stagedBackup, x.manifest)
 			jobs := x.run()
 			x.hear(operator, form)
 			x.done(jobs)
@@ -185,19 +207,13 @@ func TestFormedWhileAStateComes(t *testing.T) {
 			x.hear(operator, form, &wire.Probe{Seq: 1})
 		}, true},
 	} {
-		x := newStaged(t, 3)
-		x.hear(backup, &wire.RecoveryResponse{ForIncarnation: 1, Op: 9, Commit: 9, Members: members, CrashVector: members})
-		x.hear(primary, &wire.RecoveryResponse{ForIncarnation: 1, IsPrimary: true, Op: 9, Commit: 9, Members: members, CrashVector: members})
-		x.hear(primary, &wire.Log{First: 5, Last: 4, Commit: 9})
-		if _, lacks := x.replica.NeedState(); !lacks {
-			t.Fatal("no need")
-		}
+		x := newLacking(t)
 		c.form(x)
 		x.work()
 		if is := x.replica.Status().Status == wire.StatusNormal; is != c.born {
 			t.Errorf("%s: %+v", c.when, x.replica.Status())
 		}
-		if c.born && (x.states.ready != nil || x.states.started || x.Progress(x.now).Phase != wire.TransferIdle || x.states.restored != nil) {
+		if c.born && (x.states.tail != nil || x.states.ready != nil || x.states.started || x.Progress(x.now).Phase != wire.TransferIdle || x.states.restored != nil) {
 			t.Errorf("%s: %+v", c.when, x.states)
 		}
 	}
