@@ -5,6 +5,28 @@ import (
 	"testing"
 )
 
+func TestFirstEntries(t *testing.T) {
+	var all Entries
+	for i := range 3 {
+		all = all.Append(&Entry{Kind: EntryCommand, Body: make([]byte, 10*i)})
+	}
+	for _, c := range []struct{ n, want int }{{0, 0}, {1, 1}, {2, 2}, {3, 3}, {4, 3}} {
+		some := all.First(c.n)
+		if some.Len() != c.want || c.want == 3 && some.Size() != all.Size() {
+			t.Errorf("%d entries of the first %d", some.Len(), c.n)
+		}
+		var e Entry
+		for i := range c.want {
+			if !some.Next(&e) || len(e.Body) != 10*i {
+				t.Errorf("entry %d has %d bytes", i, len(e.Body))
+			}
+		}
+		if some.Next(&e) || some.Size() != 0 {
+			t.Errorf("%d bytes are left of the first %d", some.Size(), c.n)
+		}
+	}
+}
+
 func TestRuns(t *testing.T) {
 	entries := Entries{}.Append(&sampleEntry).Append(&Entry{Kind: EntryRegister})
 	if entries.Len() != 2 || entries.Size() != sampleEntry.Size()+(&Entry{}).Size() {

@@ -105,7 +105,7 @@ type ViewChangeProgress struct {
 // ---- state transfer (section 5.2)
 
 // GetLog asks for the ops From … To of the log of view LastNormal, in so many Logs at most; 0 is as good
-// as 1. The sender has all up to Has; what is between may be under way.
+// as 1. To may be beyond all that there are. The sender has all up to Has; what is between may be under way.
 type GetLog struct {
 	LastNormal ViewNumber
 	Has        OpNumber
