@@ -23,8 +23,11 @@ func TestReport(t *testing.T) {
 		{func(r *report) { r.goal("lost", "moved", zero/zero, "", 1.3) }, true, "MISSED"},
 		{func(r *report) { r.atLeast("stopped", "commits", 9, 10) }, true, "at least 10"},
 		{func(r *report) { r.wish("lost", "p99", 3, "ms", 2) }, false, "missed, for lack of speed"},
-		{func(r *report) { r.wishAtLeast("lost", "rate", 1, 2) }, false, "missed, for lack of speed"},
-		{func(r *report) { r.wishAtLeast("lost", "rate", 3, 2) }, false, "reached"},
+		{func(r *report) { r.aimAtLeast("lost", "rate", 1, 2) }, false, "missed, for lack of speed"},
+		{func(r *report) { r.aimAtLeast("lost", "rate", 3, 2) }, false, "reached"},
+		{func(r *report) { r.Size = large; r.aimAtLeast("lost", "rate", 1, 2) }, true, "at least 2"},
+		{func(r *report) { r.aim("lost", "p99", 3, "ms", 2) }, false, "missed, for lack of speed"},
+		{func(r *report) { r.Size = large; r.aim("lost", "p99", 3, "ms", 2) }, true, "at most 2"},
 	} {
 		r := new(report)
 		c.add(r)

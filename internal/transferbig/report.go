@@ -57,10 +57,20 @@ func (r *report) wish(run, what string, value float64, unit string, limit float6
 	r.Rows[len(r.Rows)-1].Wish = true
 }
 
-// wishAtLeast is a wish for a figure that should be large.
-func (r *report) wishAtLeast(run, what string, value float64, least float64) {
+// A transfer of a state that is not large is over so soon that its rate, and what others see of it, tells what else
+// happens on the machine. What is said of large ones are goals.
+const large = 2 << 30
+
+// aim is a goal for a large state, and a wish for others.
+func (r *report) aim(run, what string, value float64, unit string, limit float64) {
+	r.goal(run, what, value, unit, limit)
+	r.Rows[len(r.Rows)-1].Wish = r.Size < large
+}
+
+// aimAtLeast is aim for a figure that should be large.
+func (r *report) aimAtLeast(run, what string, value float64, least float64) {
 	r.atLeast(run, what, value, least)
-	r.Rows[len(r.Rows)-1].Wish = true
+	r.Rows[len(r.Rows)-1].Wish = r.Size < large
 }
 
 func (r *report) latencies(run, what string, l Latencies) {
