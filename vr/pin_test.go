@@ -17,15 +17,20 @@ func needy(t *testing.T, bytes int) (g *group, r *Replica) {
 		g.submit(10)
 		g.run(3 * time.Millisecond)
 	}
-	g.start(3)
-	r = g.replicas[3]
+	return g, g.lose(3)
+}
+
+// lose starts a replica without memory, and waits until it knows that it lacks what the others have forgotten.
+func (g *group) lose(id wire.Peer) *Replica {
+	g.start(id)
+	r := g.replicas[id]
 	for i := 0; r.lacks == 0; i++ {
 		if i == 100 {
-			t.Fatal("it lacks nothing")
+			g.t.Fatal("it lacks nothing")
 		}
 		g.run(10 * time.Millisecond)
 	}
-	return g, r
+	return r
 }
 
 // The others keep the log from the state on that somebody waits for, as long as it says so and as their

@@ -253,14 +253,7 @@ func TestStateOfAReplicaThatHadATail(t *testing.T) {
 		t.Fatalf("it has a checkpoint of op %d as all others", c.Op)
 	}
 	k.keep = nil
-	k.start(2)
-	b = k.replicas[2]
-	for i := 0; b.lacks == 0; i++ {
-		if i == 100 {
-			t.Fatal("replica 2 lacks nothing")
-		}
-		k.run(10 * time.Millisecond)
-	}
+	b = k.lose(2)
 	if !k.carry(3, 2) {
 		t.Fatal("replica 2 does not want the state")
 	}
@@ -284,14 +277,7 @@ func TestRateOfATail(t *testing.T) {
 			g.commitLong(8)
 		}
 		g.commitLong(40)
-		g.start(3)
-		r := g.replicas[3]
-		for i := 0; r.lacks == 0; i++ {
-			if i == 100 {
-				t.Fatal("it lacks nothing")
-			}
-			g.run(10 * time.Millisecond)
-		}
+		r := g.lose(3)
 		head := g.replicas[2].log.base + 5
 		told, writing, waiting, taken := head, 0, 0, 0
 		tell := func() {
