@@ -127,7 +127,7 @@ func (h *Host) hand(now time.Duration, header *wire.Header, m wire.Message, out 
 		h.replica.Step(now, header, m, &out.protocol)
 		if ops := out.protocol.Tail; ops != nil {
 			out.protocol.Tail = nil
-			h.keepTail(now, header, ops, out)
+			h.keepTail(now, ops, out)
 		}
 	}
 	if to&toClient != 0 {

@@ -26,8 +26,8 @@ const (
 	tailMax = statexfer.StateMax
 	// tailPause is for how long there is no tail after the file could not be written.
 	tailPause = 5 * time.Second
-	// Few ops are so little of what is executed from one checkpoint to the next.
-	tailFew = 1. / 8
+	// Few ops are one part in so many of what is executed from one checkpoint to the next.
+	tailFew = 8
 )
 
 // A tail is ops that follow each other, in the Logs that they came in. Each has its length before it.
@@ -47,7 +47,6 @@ type tail struct {
 	left    int64 // bytes that were to be executed the last time, 0: there was none
 
 	jobs    int // that use the spool
-	dropped bool
 	encoder wire.Encoder
 	scratch []byte
 }
@@ -66,13 +65,13 @@ func newTail(open func() (Spool, error), m *wire.Log) *tail {
 }
 
 // take adds the ops of a Log, if they follow, and tells whether it did.
-func (t *tail) take(h *wire.Header, m *wire.Log) bool {
+func (t *tail) take(m *wire.Log) bool {
 	if t.full || m.First != t.head.op+1 || m.PrevChain != t.head.chain || len(t.waiting) >= tailWaitsMost || t.head.bytes >= tailMax {
 		return false
 	}
 	at := len(t.waiting)
 	b := binary.LittleEndian.AppendUint32(t.waiting, 0)
-	t.waiting = t.encoder.Append(b, h, m)
+	t.waiting = t.encoder.Append(b, &wire.Header{}, m) // who gave it does not matter
 	size := len(t.waiting) - at
 	binary.LittleEndian.PutUint32(t.waiting[at:], uint32(size-lengthSize))
 	var e wire.Entry
@@ -86,7 +85,7 @@ func (t *tail) take(h *wire.Header, m *wire.Log) bool {
 const lengthSize = 4
 
 // keepTail gives the tail what the replica was given of it.
-func (h *Host) keepTail(now time.Duration, header *wire.Header, m *wire.Log, out *Effects) {
+func (h *Host) keepTail(now time.Duration, m *wire.Log, out *Effects) {
 	s := &h.states
 	if s.tail == nil {
 		if now < s.noTail {
@@ -94,7 +93,7 @@ func (h *Host) keepTail(now time.Duration, header *wire.Header, m *wire.Log, out
 		}
 		s.tail = newTail(s.openTail, m)
 	}
-	if s.tail.take(header, m) {
+	if s.tail.take(m) {
 		s.writeTail(&out.states)
 		h.replica.Expect(now, s.expected())
 	}
@@ -102,20 +101,19 @@ func (h *Host) keepTail(now time.Duration, header *wire.Header, m *wire.Log, out
 
 // expected returns of which op the state will be that is brought, with as much of its tail as there is.
 func (s *transfer) expected() wire.OpNumber {
-	t := s.tail
-	if t == nil {
-		return s.target.Expected()
+	if s.tail != nil {
+		return s.tail.told
 	}
-	if len(t.waiting) < tailWaits {
-		t.told = t.head.op
-	}
-	return t.told
+	return s.target.Expected()
 }
 
 // checkTail drops a tail that is of no use for the state that is brought, because it was begun for another one.
 func (s *transfer) checkTail(out *statexfer.Effects) {
-	op := s.target.Expected()
-	if t := s.tail; t != nil && op != 0 && (op < t.base || t.told < op) {
+	t := s.tail
+	if t == nil {
+		return
+	}
+	if op := s.target.Expected(); op != 0 && (op < t.base || t.told < op) {
 		s.dropTail(out)
 	}
 }
@@ -123,13 +121,14 @@ func (s *transfer) checkTail(out *statexfer.Effects) {
 // dropTail forgets the tail. Its file is closed when no job uses it any more.
 func (s *transfer) dropTail(out *statexfer.Effects) {
 	if t := s.tail; t != nil {
-		s.tail, t.dropped = nil, true
-		t.close(out)
+		s.tail = nil
+		s.closeTail(t, out)
 	}
 }
 
-func (t *tail) close(out *statexfer.Effects) {
-	if t.dropped && t.jobs == 0 && t.spool != nil {
+// closeTail closes the file of a tail that was dropped, unless a job uses it.
+func (s *transfer) closeTail(t *tail, out *statexfer.Effects) {
+	if s.tail != t && t.jobs == 0 && t.spool != nil {
 		out.Jobs = append(out.Jobs, statexfer.CloseJob(t.spool))
 		t.spool = nil
 	}
@@ -146,17 +145,20 @@ type tailJob struct {
 	err    error
 }
 
-// writeTail has written what waits for that, as soon as what came before it is.
+// writeTail has written what waits for that, as soon as what came before it is. If not much waits, more may be asked for.
 func (s *transfer) writeTail(out *statexfer.Effects) {
 	t := s.tail
-	if t == nil || t.writing || len(t.waiting) == 0 {
+	if t == nil {
 		return
 	}
-	j := &tailJob{states: s, tail: t, b: t.waiting, to: t.head}
-	t.waiting, t.spare = t.spare[:0], nil
-	t.writing = true
-	t.jobs++
-	out.Jobs = append(out.Jobs, j)
+	if !t.writing && len(t.waiting) > 0 {
+		out.Jobs = append(out.Jobs, &tailJob{states: s, tail: t, b: t.waiting, to: t.head})
+		t.waiting, t.spare, t.writing = t.spare[:0], nil, true
+		t.jobs++
+	}
+	if len(t.waiting) < tailWaits {
+		t.told = t.head.op
+	}
 }
 
 func (j *tailJob) Run(func()) {
@@ -177,16 +179,19 @@ func (j *tailJob) Run(func()) {
 func leftOfSlot(at int64) int { return int(wire.ChunkMax - at%wire.ChunkMax) }
 
 func (j *tailJob) Done(now time.Duration, out *statexfer.Effects) {
-	t := j.tail
+	s, t := j.states, j.tail
 	t.jobs--
 	t.writing, t.spare, t.written = false, j.b[:0], j.to
-	if j.err != nil && !t.dropped {
+	switch {
+	case s.tail != t:
+		s.closeTail(t, out)
+	case j.err != nil:
 		out.Events = append(out.Events, statexfer.Event{Kind: statexfer.EventFailed, Op: t.head.op, Err: j.err})
-		j.states.dropTail(out)
-		j.states.noTail = now + tailPause
+		s.dropTail(out)
+		s.noTail = now + tailPause
+	default:
+		s.writeTail(out)
 	}
-	j.states.writeTail(out)
-	t.close(out)
 }
 
 func (*tailJob) IsLong() bool { return false }
@@ -233,23 +238,23 @@ func (s *transfer) nextPart(every int, out *statexfer.Effects) (part *playJob, d
 		}
 		return nil, !t.writing
 	}
-	t.full = t.full || t.isShort(int64(every))
+	left := t.written.bytes - t.played.bytes
+	t.full = t.full || t.isShort(left, int64(every))
 	if t.full && t.writing {
 		return nil, false
 	}
-	if t.written == t.played {
+	if left == 0 {
 		return nil, true
 	}
-	t.left, s.playing = t.written.bytes-t.played.bytes, true
+	t.left, s.playing = left, true
 	t.jobs++
 	return &playJob{states: s, tail: t, state: s.restored, from: t.played, to: t.written, every: every}, false
 }
 
 // isShort tells whether few ops are left to be executed; or, if there will not soon be fewer, so many that the logs of the
 // others hold what is committed meanwhile: half of what these can hold, which is executed in the time of two checkpoints.
-func (t *tail) isShort(every int64) bool {
-	left := t.written.bytes - t.played.bytes
-	return float64(left) <= tailFew*float64(every) || t.left > 0 && left > t.left/2 && left <= 2*every
+func (t *tail) isShort(left, every int64) bool {
+	return left <= every/tailFew || t.left > 0 && left > t.left/2 && left <= 2*every
 }
 
 // A playJob executes a part of the tail on a state.
@@ -321,11 +326,12 @@ func (j *playJob) Done(now time.Duration, out *statexfer.Effects) {
 	if j.err != nil {
 		s.restored = nil
 		s.target.Restored(now, j.err, out)
-		if !t.dropped {
+		if s.tail == t {
 			s.dropTail(out)
+			return
 		}
 	}
-	t.close(out)
+	s.closeTail(t, out)
 }
 
 func (*playJob) IsLong() bool { return true }

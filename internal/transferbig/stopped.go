@@ -23,7 +23,7 @@ const (
 )
 
 // measureStopped stops a backup for long while the group works as hard as it can, and has it go on. The
-// log is the usual one: what is written while a state is brought must fit into it.
+// log is the usual one, which is too short for what is written while a large state is brought.
 func measureStopped(ctx context.Context, o *options, r *report) error {
 	g, err := startGroup(ctx, 3, logMost, levelInfo, o)
 	if err != nil {
